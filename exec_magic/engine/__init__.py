@@ -1,0 +1,1 @@
+"""Runs: their queue, their processes, their end. Knows no IPython, no widgets, no pandas."""

@@ -1,0 +1,250 @@
+"""Runs a notebook cell's body in an IPython shell whose outputs leave as frames.
+
+The shell is made once, in the server; every run is a fork that uses it. It starts no thread and
+touches no file: no history, no profile folder. Imported only at preload, since it needs IPython.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import os
+import sys
+import threading
+import traceback
+import warnings
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.profiledir import ProfileDir
+from traitlets import Any as AnyTrait
+from traitlets import Type
+from traitlets.config import Config
+
+from exec_magic.worker.output import Channel, Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from IPython.core.interactiveshell import ExecutionResult
+    from threadpoolctl import ThreadpoolController
+
+#: Touches what a first pandas cell touches, so that a waiting child has its pages already.
+WARM_UP = """\
+import numpy, pandas
+_ = pandas.DataFrame({"a": numpy.arange(10) % 3, "b": numpy.arange(10.0)})
+repr(_.merge(_, on="a"))
+_.groupby("a").b.mean().to_frame()
+"""
+#: The first traceback costs 134 ms, later ones 20: format one ahead.
+WARM_UP_ERROR = "def f():\n    return 1 / 0\nf()\n"
+
+
+def _channel(part: DisplayHook | DisplayPublisher) -> Channel:
+    channel: Channel = part.shell.channel  # type: ignore[union-attr]  # always inside our Shell
+    return channel
+
+
+class _Hook(DisplayHook):
+    def start_displayhook(self) -> None:
+        self._frame = {"type": "execute_result", "data": {}, "metadata": {}}
+
+    def write_output_prompt(self) -> None:
+        self._frame["execution_count"] = self.prompt_count
+
+    def write_format_data(
+        self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None
+    ) -> None:
+        self._frame["data"] = _jsonable(format_dict)
+        self._frame["metadata"] = md_dict or {}
+
+    def finish_displayhook(self) -> None:
+        if self._frame["data"]:
+            _channel(self).send(self._frame)
+
+
+class _Publisher(DisplayPublisher):
+    def publish(
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        source: object = None,
+        *,
+        transient: dict[str, Any] | None = None,
+        update: bool = False,
+        **_: object,
+    ) -> None:
+        kind = "update_display_data" if update else "display_data"
+        frame = {"type": kind, "data": _jsonable(data), "metadata": metadata or {}}
+        _channel(self).send({**frame, "transient": transient or {}})
+
+    def clear_output(self, wait: bool = False) -> None:
+        _channel(self).send({"type": "clear_output", "wait": bool(wait)})
+
+
+class _NoFolder(ProfileDir):
+    """A profile folder that is never made."""
+
+    def check_dirs(self) -> None:
+        pass
+
+    def _location_changed(self, change: object) -> None:
+        pass
+
+
+class Shell(InteractiveShell):
+    """IPython without a terminal, a kernel, threads or files."""
+
+    displayhook_class = Type(_Hook)
+    display_pub_class = Type(_Publisher)
+    channel = AnyTrait()
+    autoindent = False
+    _is_exit = False
+
+    def init_ipython_dir(self, ipython_dir: str) -> None:
+        pass
+
+    def init_profile_dir(self, profile_dir: object) -> None:
+        self.profile_dir = _NoFolder(location="/nonexistent")
+
+    def init_virtualenv(self) -> None:
+        pass
+
+    def init_logstart(self) -> None:
+        pass
+
+    def init_io(self) -> None:
+        pass
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Do nothing: there is no window system in a sandbox."""
+
+    def ask_exit(self) -> None:
+        """End the run: `exit` and `quit`."""
+        raise SystemExit(0)
+
+    def execute(self, body: str) -> ExecutionResult:
+        """Run a cell as a notebook does."""
+        return self.run_cell(body, store_history=True)  # type: ignore[no-untyped-call]
+
+    def clean(self) -> None:
+        """Forget what cells have defined so far."""
+        self.reset(new_session=False)  # type: ignore[no-untyped-call]
+
+    def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Show the traceback, but for SystemExit: that is an end, not an error."""
+        kind = exc_tuple[0] if exc_tuple else sys.exc_info()[0]
+        if kind is not None and issubclass(kind, SystemExit):
+            return
+        super().showtraceback(exc_tuple, *args, **kwargs)
+
+    def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
+        frame = {"type": "error", "ename": etype.__name__, "evalue": str(evalue)}
+        line = _line_in_cell(evalue)
+        self.channel.send({**frame, "traceback": [str(part) for part in stb], "line": line})
+
+
+def make_shell(channel: Channel, colors: str) -> Shell:
+    """Return the shell; called once, in the server."""
+    config = Config()
+    config.HistoryManager.enabled = False  # else a thread and a SQLite file
+    config.HistoryManager.hist_file = ":memory:"
+    config.InteractiveShell.colors = colors
+    config.InteractiveShell.cache_size = 0
+    config.Completer.use_jedi = False
+    shell = Shell.instance(config=config, channel=channel)
+    formatter = shell.display_formatter
+    if formatter is not None:
+        formatter.active_types = formatter.format_types
+    # IPython warns "To exit: use 'exit', 'quit', or Ctrl-D." after each SystemExit.
+    warnings.filterwarnings("ignore", message="To exit: use 'exit'")
+    # What is registered so far is the server's: IPython's would take the streams away.
+    atexit._clear()  # noqa: SLF001 - the only way
+    sys.stdout = Stream("stdout", channel, 1)
+    sys.stderr = Stream("stderr", channel, 2)
+    return shell
+
+
+def run(shell: Shell, order: dict[str, Any]) -> int:
+    """Run the cell of a hand-over frame, tell its end, and return the exit code."""
+    if shell.colors != order["colors"]:
+        shell.colors = order["colors"]
+    shell.execution_count = order["execution_count"]
+    body = order["code"]
+    if not body.lstrip().startswith("%%"):
+        # IPython strips blank lines, so the lines above the body are made comments: tracebacks
+        # then count as the notebook does.
+        body = "# sandbox\n" * order["header_lines"] + body
+    result = shell.execute(body)
+    code, is_completed = _verdict(result)
+    shell.channel.send({"type": "end", "completed": is_completed})
+    try:
+        # As at the end of a script: wait for the user's threads, then call exit handlers.
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python's own exit
+        atexit._run_exitfuncs()  # noqa: SLF001 - as above
+    finally:
+        shell.channel.flush()
+    return code
+
+
+def _verdict(result: ExecutionResult) -> tuple[int, bool]:
+    """Return the exit code and whether the cell completed; raising is no exit code."""
+    error = result.error_before_exec or result.error_in_exec
+    if isinstance(error, SystemExit):
+        if error.code is None or isinstance(error.code, int):
+            return (error.code or 0) & 255, not error.code
+        sys.stderr.write("{}\n".format(error.code))
+        return 1, False
+    return 0, error is None
+
+
+def _line_in_cell(error: BaseException) -> int | None:
+    """Return the last line of the notebook's cell that the traceback passes through."""
+    if isinstance(error, SyntaxError) and "ipython-input" in str(error.filename):
+        return error.lineno
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__, limit=None)
+        if "ipython-input" in frame.filename
+    ]
+    return lines[-1] if lines else None
+
+
+def _jsonable(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a MIME bundle with bytes in base64, as nbformat stores it."""
+    return {
+        kind: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        for kind, value in data.items()
+    }
+
+
+def rehearse(shell: Shell, controller: ThreadpoolController) -> None:
+    """Do once, unseen, what a run will do, so that the child has the memory pages it takes."""
+    here = {"cwd": os.getcwd(), "environ": dict(os.environ), "path": list(sys.path), "cpus": 1}
+    hand_over(shell, here, controller)
+    shell.execute(WARM_UP)
+    shell.clean()
+    shell.channel.flush()
+
+
+def reseed() -> None:
+    """Draw fresh random numbers: every fork has the server's state, and would draw the same."""
+    for name in ("numpy", "torch"):
+        module = sys.modules.get(name)
+        if module is not None:
+            (module.random if name == "numpy" else module).seed()
+
+
+def hand_over(shell: Shell, order: dict[str, Any], controller: ThreadpoolController) -> None:
+    """Take on the notebook's folder, environment, path and threads."""
+    os.chdir(order["cwd"])
+    os.environ.clear()
+    os.environ.update(order["environ"])
+    sys.path[:] = order["path"]
+    for library in controller.lib_controllers:
+        library.set_num_threads(order["cpus"])
+    arrow = sys.modules.get("pyarrow")
+    if arrow is not None:
+        arrow.set_cpu_count(order["cpus"])

@@ -1,0 +1,1 @@
+"""One mechanism of the operating system a file."""

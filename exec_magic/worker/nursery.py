@@ -1,0 +1,159 @@
+"""Forks the processes that will be runs, ahead of need, and knows their trees."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import socket
+
+from exec_magic.worker import usage
+from exec_magic.worker.confine import namespaces
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: A limit that no ordinary process meets (RLIMIT_RTTIME, CPU time under real-time scheduling):
+#: its value marks all that a run starts, since children inherit it and cannot raise it.
+RLIMIT_RTTIME = 15
+_FIRST_MARK = 1 << 45
+
+
+class Child:
+    """A process that is or will be a run, and the pid 1 of its namespace, if it has one."""
+
+    def __init__(self, nursery: Nursery, number: int, init: int, pid: int) -> None:
+        """Take over the two children, just forked."""
+        self.number = number
+        self.pid = pid
+        self.init = init
+        self.pidfd = os.pidfd_open(pid)
+        self.init_pidfd = os.pidfd_open(init) if init else None
+        self.mark = _FIRST_MARK - number
+        self.base: usage.Look
+        self._nursery = nursery
+        resource.prlimit(pid, RLIMIT_RTTIME, (self.mark, self.mark))
+
+    def settle(self) -> None:
+        """Remember what the child has before it is handed anything."""
+        self.base = usage.Look(self.pid)
+        usage.reset_peak(self.pid)
+
+    def tree(self) -> list[int]:
+        """Return the pids of the run's process and of all others that are the run's."""
+        return [self.pid, *self.others()]
+
+    def others(self) -> list[int]:
+        """Return the pids of the run's processes but the first."""
+        found = usage.descendants(self.pid)
+        if self.init:
+            return found + usage.descendants(self.init)
+        for orphan in self._nursery.orphans():
+            if self._nursery.owner(orphan) in (self, None):
+                found += [orphan, *usage.descendants(orphan)]
+        return found
+
+    def kill(self) -> None:
+        """Kill the whole tree; what forks meanwhile is met by the next call."""
+        if self.init:
+            _signal(self.init, signal.SIGKILL)
+            return
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in self.tree():
+                _signal(pid, number)
+
+    def forks_elsewhere(self) -> int:
+        """Return how many processes outside this tree still map the server's pages."""
+        return 1 + sum(2 if child.init else 1 for child in self._nursery.children.values()) - 1
+
+    def close(self) -> None:
+        """Close the descriptors; both processes have been waited for."""
+        os.close(self.pidfd)
+        if self.init_pidfd is not None:
+            os.close(self.init_pidfd)
+
+
+class Nursery:
+    """All children of the server."""
+
+    def __init__(self, live: Callable[[list[int], bool], None], is_namespaced: bool) -> None:
+        """`live(descriptors, is_warm)` is the child's life and never returns."""
+        self.children: dict[int, Child] = {}
+        self._live = live
+        self._count = 0
+        self._own: int | None = None
+        if is_namespaced:
+            self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+
+    def fork(self, *, is_warm: bool) -> tuple[Child, socket.socket, list[int]]:
+        """Fork a child; return it, our end of its bell and what the kernel process shall hold.
+
+        The three descriptors are the run's socket and the read ends of its two pipes; the
+        caller closes them.
+        """
+        ours, its_run = socket.socketpair()
+        out, its_out = os.pipe()
+        err, its_err = os.pipe()
+        bell, its_bell = socket.socketpair()
+        its = [its_out, its_err, its_run.detach(), its_bell.detach()]
+
+        def body() -> None:
+            self._live(its, is_warm)
+
+        init, pid = self._fork(body)
+        for descriptor in its:
+            os.close(descriptor)
+        self._count += 1
+        child = Child(self, self._count, init, pid)
+        self.children[child.number] = child
+        return child, bell, [ours.detach(), out, err]
+
+    def _fork(self, body: Callable[[], None]) -> tuple[int, int]:
+        if self._own is not None:
+            return namespaces.fork_inside(self._own, body)
+        pid = os.fork()
+        if not pid:
+            body()
+            os._exit(70)
+        return 0, pid
+
+    def orphans(self) -> list[int]:
+        """Return children of the server that it did not fork: plain runs' orphans (subreaper)."""
+        own = {child.pid for child in self.children.values()}
+        with open("/proc/self/task/{}/children".format(os.getpid())) as file:
+            return [int(pid) for pid in file.read().split() if int(pid) not in own]
+
+    def owner(self, orphan: int) -> Child | None:
+        """Return the child whose mark a process bears; None where it bears none that is alive."""
+        try:
+            mark = resource.prlimit(orphan, RLIMIT_RTTIME)[1]
+        except (ProcessLookupError, PermissionError):
+            return None
+        return self.children.get(_FIRST_MARK - mark)
+
+    def reap_orphans(self) -> dict[int, float]:
+        """Wait for dead orphans; return CPU seconds by the number of the child they were of."""
+        spent: dict[int, float] = {}
+        for pid in self.orphans() if self._own is None else []:
+            owner = self.owner(pid)
+            waited, _, used = os.wait4(pid, os.WNOHANG)
+            if waited and owner is not None:
+                seconds = used.ru_utime + used.ru_stime
+                spent[owner.number] = spent.get(owner.number, 0.0) + seconds
+        return spent
+
+
+def is_dead(pidfd: int) -> bool:
+    """Tell whether the process behind a pidfd has ended."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass  # gone, or a setuid program: it ends with its namespace or its parent
