@@ -142,7 +142,7 @@ class Session:
             on_start(run)
             is_interrupted = follow.follow(events, show, run.cancel)
             self._show_record(run, screen if shows.record else None)
-        if is_interrupted:
+        if is_interrupted or not events.empty():  # a SIGINT that came after the end counts too
             raise Interrupted(run.message, run)
         return run
 

@@ -36,7 +36,7 @@ GUARDIAN = _SHARED | {"exec_magic.worker.guardian"}
 SERVER = (
     _SHARED
     | {"_socket", "array", "errno", "math", "resource", "selectors", "socket"}
-    | {f"exec_magic.worker.{name}" for name in ("link", "nursery", "server", "watch")}
+    | {f"exec_magic.worker.{name}" for name in ("inits", "link", "nursery", "server", "watch")}
 )
 _LOOK = "import sys; before = set(sys.modules); import {}; print(*set(sys.modules) - before)"
 

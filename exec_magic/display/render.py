@@ -107,7 +107,7 @@ def _details(
         yield "memory", f"at most {format_size(record.limits.memory)}"
     if record.exit_code:
         yield "exit code", str(record.exit_code)
-    if record.signal is not None:
+    if record.signal is not None and record.state == "failed":  # else it was ours
         yield "signal", str(record.signal)
     if summary == "full":  # they are this machine's
         yield "protections", _escape(", ".join(record.protections) or "none besides the limits")

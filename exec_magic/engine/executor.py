@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from exec_magic.engine import verdict
 from exec_magic.engine.budget import budget
-from exec_magic.engine.launcher import Server, search_path
+from exec_magic.engine.launcher import Server, cpus, search_path
 from exec_magic.engine.live import Child, Live
 from exec_magic.engine.loop import Dispatcher, Loop
 from exec_magic.engine.run import Run
@@ -25,6 +26,7 @@ from exec_magic.model import (
     Lost,
     Outcome,
     Sample,
+    Seconds,
     Spec,
     Started,
     Story,
@@ -32,6 +34,8 @@ from exec_magic.model import (
     View,
 )
 
+#: What is available is read anew for the first of several runs, but not for each of a quick series.
+BUDGET_AGE: Seconds = 1.0
 _SAMPLE = [field.name for field in dataclasses.fields(Sample)]
 _NAMESPACED = ("own PID namespace", "own /proc", "own /dev/shm")
 
@@ -56,6 +60,7 @@ class Executor:
         self._waiting: deque[tuple[Run, Listener | None]] = deque()
         self._live: dict[str, Live] = {}
         self._budget = 0
+        self._budget_read = -BUDGET_AGE
 
     @property
     def server(self) -> Server | None:
@@ -121,8 +126,8 @@ class Executor:
             _finish(run, listener, Cancelled())
             return
         live = self._live[run.id] = Live(run, child, listener, loop)
-        if not self._budget:
-            self._budget = budget()
+        if len(self._live) == 1 and time.monotonic() - self._budget_read > BUDGET_AGE:
+            self._budget, self._budget_read = budget(), time.monotonic()
         run.budget = self._budget
         run.begin(_NAMESPACED if server.is_namespaced else ())
         limits = run.spec.limits
@@ -168,8 +173,6 @@ class Executor:
                     self._sampled(fact)
                 case "ended":
                     live = self._live.pop(fact["run"])
-                    if not self._live:
-                        self._budget = 0
                     self._end(live, _facts(fact))
 
     def _add(self, child: Child) -> None:
@@ -267,5 +270,5 @@ def _hand_over(spec: Spec) -> dict[str, Any]:
         "cwd": str(Path.cwd()),
         "environ": dict(os.environ),
         "path": search_path(),
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": cpus(),
     }

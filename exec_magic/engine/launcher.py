@@ -29,9 +29,9 @@ _PASSED_ON = frozenset(
     "PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR LD_LIBRARY_PATH MPLCONFIGDIR "
     "XDG_CACHE_HOME XDG_CONFIG_HOME".split()
 )
-#: One thread each: a fork of a process with several hangs in their locks.
+#: A fork of a process with several threads hangs in their locks. OpenBLAS may have its number:
+#: it ends its threads before each fork, and starts them again when a run first needs them.
 _ONE_THREAD = {
-    "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
@@ -163,6 +163,11 @@ class Server:
         return lines[-1] if lines else "it ended without a word"
 
 
+def cpus() -> int:
+    """Return how many CPUs this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def search_path() -> list[str]:
     """Return `sys.path` with the working folder named; other entries may be no folders at all."""
     return [entry or str(Path.cwd()) for entry in sys.path]
@@ -203,4 +208,4 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _PASSED_ON or name.startswith("LC_")
     }
-    return passed | _ONE_THREAD
+    return passed | _ONE_THREAD | {"OPENBLAS_NUM_THREADS": str(cpus())}

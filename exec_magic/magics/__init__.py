@@ -70,8 +70,6 @@ class ExecMagics(_Configured):  # type: ignore[misc]
     @observe(*config.NAMES)
     def _configure(self, change: Any) -> None:
         config.configure(change.name, change.new)
-        if change.new == "at load":
-            start_ahead(str(self.shell.colors))
 
 
 def register(shell: InteractiveShell) -> None:
@@ -101,9 +99,10 @@ def unregister(shell: InteractiveShell) -> None:
 
 def start_ahead(colors: str) -> None:
     """Start the sandbox server on a thread of its own, so that nobody waits for it."""
-    from exec_magic import session
 
     def start() -> None:
+        from exec_magic import session
+
         with suppress(Unavailable):  # the first run says so, where it can be read
             session.current().executor.start(colors)
 

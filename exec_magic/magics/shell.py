@@ -37,9 +37,8 @@ def header_lines(shell: InteractiveShell, body: str) -> int:
 
 def is_whole_cell(shell: InteractiveShell, body: str) -> bool:
     """Tell whether the magic is all there is in the cell, so that nothing was shown before it."""
-    return _cell(shell).lstrip().startswith("%%sandbox") and _cell(shell).rstrip().endswith(
-        body.rstrip()
-    )
+    cell = _cell(shell).strip()
+    return cell.startswith("%%sandbox") and cell.endswith(body.rstrip())
 
 
 def _cell(shell: InteractiveShell) -> str:

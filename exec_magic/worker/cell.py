@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import atexit
 import base64
+import json
 import os
 import sys
 import threading
 import traceback
 import warnings
+from contextlib import nullcontext
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -26,6 +28,7 @@ from exec_magic.worker.output import Channel, Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
     from typing import Any
 
     from IPython.core.interactiveshell import ExecutionResult
@@ -118,6 +121,10 @@ class Shell(InteractiveShell):
     def init_io(self) -> None:
         pass
 
+    def _tee(self, channel: str) -> nullcontext[None]:  # type: ignore[override]
+        """Keep no copy of what is printed: IPython's would hold all of it in the run's memory."""
+        return nullcontext()
+
     def enable_gui(self, gui: str | None = None) -> None:
         """Do nothing: there is no window system in a sandbox."""
 
@@ -127,7 +134,7 @@ class Shell(InteractiveShell):
 
     def execute(self, body: str) -> ExecutionResult:
         """Run a cell as a notebook does."""
-        return self.run_cell(body, store_history=True)  # type: ignore[no-untyped-call]
+        return self.run_cell(body, store_history=True)  # type: ignore[no-any-return, no-untyped-call]
 
     def clean(self) -> None:
         """Forget what cells have defined so far."""
@@ -138,6 +145,7 @@ class Shell(InteractiveShell):
         kind = exc_tuple[0] if exc_tuple else sys.exc_info()[0]
         if kind is not None and issubclass(kind, SystemExit):
             return
+        _leave_out_handler((exc_tuple or sys.exc_info())[2])
         super().showtraceback(exc_tuple, *args, **kwargs)
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
@@ -162,9 +170,13 @@ def make_shell(channel: Channel, colors: str) -> Shell:
     warnings.filterwarnings("ignore", message="To exit: use 'exit'")
     # What is registered so far is the server's: IPython's would take the streams away.
     atexit._clear()  # noqa: SLF001 - the only way
+    return shell
+
+
+def take_streams(channel: Channel) -> None:
+    """Make the run's streams Python's; in the server they stay the log's."""
     sys.stdout = Stream("stdout", channel, 1)
     sys.stderr = Stream("stderr", channel, 2)
-    return shell
 
 
 def run(shell: Shell, order: dict[str, Any]) -> int:
@@ -176,7 +188,7 @@ def run(shell: Shell, order: dict[str, Any]) -> int:
     if not body.lstrip().startswith("%%"):
         # IPython strips blank lines, so the lines above the body are made comments: tracebacks
         # then count as the notebook does.
-        body = "# sandbox\n" * order["header_lines"] + body
+        body = "# %%sandbox\n" * order["header_lines"] + body
     result = shell.execute(body)
     code, is_completed = _verdict(result)
     shell.channel.send({"type": "end", "completed": is_completed})
@@ -198,6 +210,15 @@ def _verdict(result: ExecutionResult) -> tuple[int, bool]:
         sys.stderr.write("{}\n".format(error.code))
         return 1, False
     return 0, error is None
+
+
+def _leave_out_handler(frames: TracebackType | None) -> None:
+    """Cut our signal handler off a traceback: the code was interrupted where it was called."""
+    handler = Channel.interrupt.__code__
+    while frames is not None and frames.tb_next is not None:
+        if frames.tb_next.tb_frame.f_code is handler:
+            frames.tb_next = None
+        frames = frames.tb_next
 
 
 def _line_in_cell(error: BaseException) -> int | None:
@@ -222,8 +243,9 @@ def _jsonable(data: dict[str, Any]) -> dict[str, Any]:
 
 def rehearse(shell: Shell, controller: ThreadpoolController) -> None:
     """Do once, unseen, what a run will do, so that the child has the memory pages it takes."""
-    here = {"cwd": os.getcwd(), "environ": dict(os.environ), "path": list(sys.path), "cpus": 1}
-    hand_over(shell, here, controller)
+    here: dict[str, Any] = {"cwd": os.getcwd(), "environ": dict(os.environ), "path": sys.path[:]}
+    here["cpus"] = len(os.sched_getaffinity(0))
+    hand_over(shell, json.loads(json.dumps(here)), controller)
     shell.execute(WARM_UP)
     shell.clean()
     shell.channel.flush()
@@ -244,7 +266,8 @@ def hand_over(shell: Shell, order: dict[str, Any], controller: ThreadpoolControl
     os.environ.update(order["environ"])
     sys.path[:] = order["path"]
     for library in controller.lib_controllers:
-        library.set_num_threads(order["cpus"])
+        if library.num_threads != order["cpus"]:  # setting it may start them, which takes time
+            library.set_num_threads(order["cpus"])
     arrow = sys.modules.get("pyarrow")
     if arrow is not None:
         arrow.set_cpu_count(order["cpus"])

@@ -38,6 +38,8 @@ def live(
     code = 70
     try:
         run_socket, bell = _settle(descriptors, is_namespaced)
+        signal.signal(signal.SIGINT, shell.channel.interrupt)
+        cell.take_streams(shell.channel)
         cell.reseed()
         if is_warm:
             cell.rehearse(shell, controller)
@@ -67,7 +69,6 @@ def _settle(descriptors: list[int], is_namespaced: bool) -> tuple[socket.socket,
 
 def _run(shell: cell.Shell, controller: ThreadpoolController, run_socket: socket.socket) -> int:
     order = receive(run_socket)
-    signal.signal(signal.SIGINT, shell.channel.interrupt)
     shell.channel.open(run_socket)
     cell.hand_over(shell, order, controller)
     return cell.run(shell, order)

@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-MAX_MESSAGE = 1 << 20
+#: The kernel process sends a few hundred bytes, once some kilobytes (its search path).
+MAX_MESSAGE = 1 << 16
 
 
 class Link:

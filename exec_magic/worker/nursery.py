@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import select
 import signal
 import socket
 
@@ -14,6 +13,8 @@ from exec_magic.worker.confine import namespaces
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from exec_magic.worker.inits import Inits
 
 #: A limit that no ordinary process meets (RLIMIT_RTTIME, CPU time under real-time scheduling):
 #: its value marks all that a run starts, since children inherit it and cannot raise it.
@@ -30,7 +31,6 @@ class Child:
         self.pid = pid
         self.init = init
         self.pidfd = os.pidfd_open(pid)
-        self.init_pidfd = os.pidfd_open(init) if init else None
         self.mark = _FIRST_MARK - number
         self.base: usage.Look
         self._nursery = nursery
@@ -66,26 +66,25 @@ class Child:
 
     def forks_elsewhere(self) -> int:
         """Return how many processes outside this tree still map the server's pages."""
-        return 1 + sum(2 if child.init else 1 for child in self._nursery.children.values()) - 1
+        return len(self._nursery.children)  # the server, and all children but this one
 
     def close(self) -> None:
-        """Close the descriptors; both processes have been waited for."""
+        """Close the descriptor; both processes have been waited for."""
         os.close(self.pidfd)
-        if self.init_pidfd is not None:
-            os.close(self.init_pidfd)
 
 
 class Nursery:
     """All children of the server."""
 
-    def __init__(self, live: Callable[[list[int], bool], None], is_namespaced: bool) -> None:
-        """`live(descriptors, is_warm)` is the child's life and never returns."""
+    def __init__(self, live: Callable[[list[int], bool], None], inits: Inits | None) -> None:
+        """`live(descriptors, is_warm)` is the child's life and never returns.
+
+        Without `inits` children share the server's PID namespace.
+        """
         self.children: dict[int, Child] = {}
         self._live = live
         self._count = 0
-        self._own: int | None = None
-        if is_namespaced:
-            self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._inits = inits
 
     def fork(self, *, is_warm: bool) -> tuple[Child, socket.socket, list[int]]:
         """Fork a child; return it, our end of its bell and what the kernel process shall hold.
@@ -97,27 +96,18 @@ class Nursery:
         out, its_out = os.pipe()
         err, its_err = os.pipe()
         bell, its_bell = socket.socketpair()
+        bell.setblocking(False)  # what is at its other end may come to be anything
         its = [its_out, its_err, its_run.detach(), its_bell.detach()]
-
-        def body() -> None:
+        init = self._inits.make() if self._inits is not None else 0
+        pid = namespaces.fork_inside(init) if init else os.fork()
+        if not pid:
             self._live(its, is_warm)
-
-        init, pid = self._fork(body)
         for descriptor in its:
             os.close(descriptor)
         self._count += 1
         child = Child(self, self._count, init, pid)
         self.children[child.number] = child
         return child, bell, [ours.detach(), out, err]
-
-    def _fork(self, body: Callable[[], None]) -> tuple[int, int]:
-        if self._own is not None:
-            return namespaces.fork_inside(self._own, body)
-        pid = os.fork()
-        if not pid:
-            body()
-            os._exit(70)
-        return 0, pid
 
     def orphans(self) -> list[int]:
         """Return children of the server that it did not fork: plain runs' orphans (subreaper)."""
@@ -136,20 +126,13 @@ class Nursery:
     def reap_orphans(self) -> dict[int, float]:
         """Wait for dead orphans; return CPU seconds by the number of the child they were of."""
         spent: dict[int, float] = {}
-        for pid in self.orphans() if self._own is None else []:
+        for pid in self.orphans() if self._inits is None else []:
             owner = self.owner(pid)
             waited, _, used = os.wait4(pid, os.WNOHANG)
             if waited and owner is not None:
                 seconds = used.ru_utime + used.ru_stime
                 spent[owner.number] = spent.get(owner.number, 0.0) + seconds
         return spent
-
-
-def is_dead(pidfd: int) -> bool:
-    """Tell whether the process behind a pidfd has ended."""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _signal(pid: int, number: int) -> None:

@@ -34,12 +34,12 @@ class Channel:
         self._lock = _thread.RLock()
         self._waiting: list[tuple[str, str]] = []
         self._size = 0
-        self._flushed = 0.0
         self._is_forked = False
         self._is_sending = False
         self._is_interrupted = False
         self._bell = _thread.allocate_lock()
         self._has_flusher = False
+        self._is_hot = False
         os.register_at_fork(after_in_child=self._enter_fork)
 
     def open(self, sock: socket.socket) -> None:
@@ -48,17 +48,13 @@ class Channel:
 
     def text(self, name: str, text: str) -> None:
         """Send text of the stream `name` (`stdout` or `stderr`), at once or very soon."""
-        if self._is_forked:
-            _write_all(1 if name == "stdout" else 2, text)
-            return
-        with self._lock:
-            self._waiting.append((name, text))
-            self._size += len(text)
-            is_due = time.monotonic() - self._flushed > DELAY
-            if self._size >= CHUNK or (is_due and "\n" in text):
-                self.flush()
-            elif self._socket is not None:
-                self._ring()
+        # A print is two calls of this: no lock and no clock unless there is something to do.
+        self._waiting.append((name, text))
+        self._size += len(text)
+        if self._size >= CHUNK or self._is_forked:
+            self.flush()
+        elif not self._is_hot:
+            self._send_soon(text)
 
     def send(self, head: dict[str, Any], tail: bytes = b"") -> None:
         """Send a frame, after the text that came before it."""
@@ -70,12 +66,14 @@ class Channel:
         """Send the text that is waiting."""
         with self._lock:
             waiting, self._waiting, self._size = self._waiting, [], 0
-            self._flushed = time.monotonic()
             for name, text in _joined(waiting):
                 # Lone surrogates (odd file names) are no Unicode: shown as \udc80, as print does.
-                shown = text.encode("utf-8", "backslashreplace").decode()
-                frame = {"type": "stream", "name": name, "text": shown}
-                self._send(wire.encode(frame, is_unicode=True))
+                shown = text.encode("utf-8", "backslashreplace")
+                if self._is_forked:
+                    _write_all(1 if name == "stdout" else 2, shown)
+                else:
+                    frame = {"type": "stream", "name": name, "text": shown.decode()}
+                    self._send(wire.encode(frame, is_unicode=True))
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """Raise KeyboardInterrupt (a handler of SIGINT), but not in the middle of a frame."""
@@ -96,19 +94,25 @@ class Channel:
                 self._is_interrupted = False
                 _thread.interrupt_main()
 
-    def _ring(self) -> None:
+    def _send_soon(self, text: str) -> None:
+        if self._socket is None:
+            return
+        if "\n" in text:
+            self.flush()  # at once: what comes next may crash, or hold Python's lock for long
+            self._is_hot = True  # but what follows within DELAY is gathered
         if not self._has_flusher:
             # A thread that Python's `threading` does not list: it is not the user's.
             self._has_flusher = True
             self._bell.acquire()
-            _thread.start_new_thread(self._flush_soon, ())
+            _thread.start_new_thread(self._flush_when_rung, ())
         if self._bell.locked():
             self._bell.release()
 
-    def _flush_soon(self) -> None:
+    def _flush_when_rung(self) -> None:
         while True:
             self._bell.acquire()
             time.sleep(DELAY)
+            self._is_hot = False
             try:
                 self.flush()
             except OSError:
@@ -186,7 +190,6 @@ def _joined(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(name, "".join(texts)) for name, texts in joined]
 
 
-def _write_all(descriptor: int, text: str) -> None:
-    data = text.encode("utf-8", "backslashreplace")
+def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]

@@ -10,6 +10,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from threadpoolctl import ThreadpoolController
 
     from exec_magic.worker.cell import Shell
@@ -30,7 +32,7 @@ def preload(names: list[str], colors: str) -> tuple[Shell, ThreadpoolController,
     from exec_magic.worker import cell, output
 
     loaded = [name for name in ALWAYS if _import(name)]
-    if threads() > 1:
+    if not _is_single():
         raise Refused("one of {} starts a thread at import".format(", ".join(loaded)))
     # One that starts threads cannot be unloaded again: it is tried in a throw-away child.
     loaded += [name for name in names if _starts_no_thread(name) and _import(name)]
@@ -41,7 +43,7 @@ def preload(names: list[str], colors: str) -> tuple[Shell, ThreadpoolController,
     shell.clean()
     controller = importlib.import_module("threadpoolctl").ThreadpoolController()
     _keep_exit_handlers()
-    if threads() > 1:
+    if not _is_single():
         raise Refused("the warm-up cell started a thread; its forks would hang")
     gc.collect()
     gc.freeze()
@@ -62,7 +64,14 @@ def _keep_exit_handlers() -> None:
             atexit.register(getattr(sys.modules[module], handler))
 
 
-def threads() -> int:
+def _is_single() -> bool:
+    """Tell whether this process has one thread, once libraries that heed forks ended theirs."""
+    if _threads() > 1:
+        _in_child(lambda: True)
+    return _threads() == 1
+
+
+def _threads() -> int:
     """Return how many threads this process has, those of C libraries included."""
     return len(os.listdir("/proc/self/task"))
 
@@ -78,11 +87,16 @@ def _import(name: str) -> bool:
 
 
 def _starts_no_thread(name: str) -> bool:
+    return _in_child(lambda: _import(name) and _is_single())
+
+
+def _in_child(is_so: Callable[[], bool]) -> bool:
+    """Return what a question answers in a throw-away child; False where that dies of it."""
     child = os.fork()
     if not child:
         status = 1
         try:
-            status = 0 if _import(name) and threads() == 1 else 1
+            status = 0 if is_so() else 1
         finally:
             os._exit(status)
     return os.waitpid(child, 0)[1] == 0

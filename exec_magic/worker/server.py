@@ -31,6 +31,7 @@ import sys
 import time
 
 from exec_magic.worker.confine import libc
+from exec_magic.worker.inits import Inits
 from exec_magic.worker.link import MAX_MESSAGE, Link
 from exec_magic.worker.nursery import Nursery
 from exec_magic.worker.watch import Watch
@@ -61,6 +62,7 @@ def main() -> None:
     is_namespaced = sys.argv[2] == "1"
     if not is_namespaced:
         libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+    inits = Inits() if is_namespaced else None
     setup = json.loads(control.recv(MAX_MESSAGE))
     sys.path[:] = setup["path"]
     from exec_magic.worker import preload
@@ -75,7 +77,7 @@ def main() -> None:
     def live(descriptors: list[int], is_warm: bool) -> None:
         child.live(shell, controller, descriptors, is_namespaced, is_warm)
 
-    server = Server(control, Nursery(live, is_namespaced))
+    server = Server(control, Nursery(live, inits), inits)
     ready = {"fact": "ready", "pid": os.getpid(), "is_namespaced": is_namespaced}
     server.link.tell({**ready, "preloaded": loaded})
     server.serve()
@@ -84,13 +86,15 @@ def main() -> None:
 class Server:
     """The loop: which descriptors and moments to wait for, and what to do then."""
 
-    def __init__(self, control: socket.socket, nursery: Nursery) -> None:
+    def __init__(self, control: socket.socket, nursery: Nursery, inits: Inits | None) -> None:
         """Serve on a connected control socket."""
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self.link = Link(control, self._epoll)
         self._handlers[self.link.fileno()] = self._obey
         self._nursery = nursery
+        if inits is not None:
+            self._listen(inits.fileno(), lambda: self._init_died(*inits.death()))
         self._bells: dict[int, socket.socket] = {}
         self._runs: dict[str, Watch] = {}
         self._watches: dict[int, Watch] = {}
@@ -147,7 +151,7 @@ class Server:
         self._budget = order["budget"]
         watch = Watch(order["run"], child, order["timeout"], order["memory"])
         self._runs[watch.run] = self._watches[child.number] = watch
-        self._bells[child.number].send(b"g")
+        _ring(self._bells[child.number], b"g")
         self._refill_at = time.monotonic() + REFILL_DELAY
 
     def _fork(self, *, is_warm: bool) -> None:
@@ -158,16 +162,17 @@ class Server:
         self._listen(child.pidfd, lambda: self._exited(child))
 
     def _heard(self, child: Child, bell: socket.socket, theirs: list[int]) -> None:
-        sign = bell.recv(1)
         watch = self._watches.get(child.number)
+        sign = _hear(bell)
         if sign == b"r" and watch is None:
             child.settle()
             self.link.tell({"fact": "child", "child": child.number}, theirs)
-        elif sign == b"e" and watch is not None:
+            return
+        # Once, at the end; what else comes is the user's code, which must not keep us busy.
+        self._ignore(bell.fileno())
+        if sign == b"e" and watch is not None:
             watch.look(time.monotonic(), is_last=True)
-            bell.send(b"x")
-        elif not sign:
-            self._ignore(bell.fileno())
+            _ring(bell, b"x")
 
     def _exited(self, child: Child) -> None:
         self._ignore(child.pidfd)
@@ -179,16 +184,14 @@ class Server:
             child.kill()
         else:
             watch.exited(status, used)
-        if child.init_pidfd is not None:
-            self._listen(child.init_pidfd, lambda: self._init_exited(child))
-        elif watch is None:
+        if watch is None and not child.init:
             self._bury(child, 0.0)
 
-    def _init_exited(self, child: Child) -> None:
-        if child.init_pidfd is not None:
-            self._ignore(child.init_pidfd)
-        used = os.wait4(child.init, 0)[2]
-        self._bury(child, used.ru_utime + used.ru_stime)
+    def _init_died(self, init: int, spent: float) -> None:
+        """A run's namespace is gone, and so is all that was in it."""
+        for child in list(self._nursery.children.values()):
+            if child.init == init:
+                self._bury(child, spent)
 
     def _bury(self, child: Child, reaped: float) -> None:
         """Report the end: nothing of the run is left."""
@@ -206,7 +209,9 @@ class Server:
 
     def _next_moment(self) -> float:
         moments = [watch.due() for watch in self._runs.values() if watch.status is None]
-        if self._needed > self._waiting or self._waiting < STOCK:
+        if self._needed > self._waiting:
+            return 0.0
+        if not self._needed and self._waiting < STOCK:
             moments.append(self._refill_at)
         if any(watch.status is not None and not watch.child.init for watch in self._runs.values()):
             moments.append(time.monotonic() + ROUND)
@@ -224,7 +229,7 @@ class Server:
         self._sweep()
         if self._needed > self._waiting:
             self._fork(is_warm=False)
-        elif self._waiting < STOCK and now >= self._refill_at:
+        elif not self._needed and self._waiting < STOCK and now >= self._refill_at:
             self._fork(is_warm=True)
 
     def _share_budget(self) -> None:
@@ -248,3 +253,19 @@ class Server:
                 child.kill()
             else:
                 self._bury(child, self._reaped.pop(child.number, 0.0))
+
+
+def _hear(bell: socket.socket) -> bytes:
+    """Return the next sign of a child, nothing where it has closed or broken its end."""
+    try:
+        return bell.recv(1)
+    except OSError:
+        return b""
+
+
+def _ring(bell: socket.socket, sign: bytes) -> None:
+    """Give a child a sign; one that is dying cannot take it, and its exit will be heard."""
+    try:
+        bell.send(sign)
+    except OSError:
+        pass  # as the docstring says

@@ -1,7 +1,8 @@
 """The cells in `tests/cells`: a line that says what the cell does, then TOML that says how it ends.
 
 state, message (a regular expression for all of it)           always there
-reason, exit_code, signal, error (the exception's name)       default: none
+reason, error (the exception's name)                          default: none
+exit_code, signal                                             default: any
 options      what stands on the line after %%sandbox
 stdout       a regular expression that is found in it
 outputs      mime types that are shown

@@ -42,12 +42,14 @@ class Guard(ABC):
 def guard(memory: int) -> Guard:
     """Return the strongest guard that this machine lets us have, with a limit in bytes."""
     try:
-        return _CgroupGuard(memory)
+        return CgroupGuard(memory)
     except OSError:
-        return _PollingGuard(memory)
+        return PollingGuard(memory)
 
 
-class _CgroupGuard(Guard):
+class CgroupGuard(Guard):
+    """Groups of our own, one for each hierarchy: exact, and no process escapes."""
+
     def __init__(self, memory: int) -> None:
         name = f"exec_magic-test-{os.getpid()}-{next(_numbers)}"
         self._folders = [parent / name for parent in _writable_parents()]
@@ -67,6 +69,7 @@ class _CgroupGuard(Guard):
         """Nothing to start: the kernel of the operating system watches."""
 
     def close(self) -> list[str]:
+        """See Guard."""
         found: list[str] = []
         for top in self._folders:
             nested = [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
@@ -116,7 +119,9 @@ def _empty(folder: Path) -> set[int]:
     return seen
 
 
-class _PollingGuard(Guard):
+class PollingGuard(Guard):
+    """A thread that looks at the tree, and RLIMIT_DATA for each process."""
+
     def __init__(self, memory: int) -> None:
         self._memory = memory
         self._done = threading.Event()
@@ -124,6 +129,7 @@ class _PollingGuard(Guard):
         self.prefix = ["sh", "-c", f'ulimit -d {memory // 1024}; exec "$@"', "sh"]
 
     def watch(self, pid: int) -> None:
+        """See Guard."""
         self._thread = threading.Thread(target=self._poll, args=(pid,), daemon=True)
         self._thread.start()
 

@@ -79,6 +79,7 @@ class Kernel:
 
     def __init__(self, home: Path, python: str = sys.executable, **env: str) -> None:
         number = next(_numbers)
+        self._is_closed = False
         self._guard: Guard = guard(GUARD_BYTES)
         self._manager = _manager(home, number, [*self._guard.prefix, python])
         try:
@@ -166,6 +167,9 @@ class Kernel:
 
     def close(self) -> list[str]:
         """Shut the kernel down as a notebook does; return in words what it left behind."""
+        if self._is_closed:
+            return []
+        self._is_closed = True
         children = below(self.pid)
         self._client.shutdown(reply=self.is_alive(), timeout=10)
         self._client.stop_channels()

@@ -65,16 +65,16 @@ class Driver:
         pool = {process for process in self.tree if process.pid in self.pids["pool"]}
         return wait_until_gone(self.tree - pool, seconds)
 
+    def finish(self) -> int:
+        """Let it close its session and end; return its exit code."""
+        assert self._program.stdin
+        self._program.stdin.close()
+        return self._program.wait(15)
+
     def close(self) -> None:
         """End the driver, and the pool whose workers Python itself leaves behind."""
-        for stream in (self._program.stdin, self._program.stdout):
-            if stream:
-                stream.close()
-        try:
-            self._program.wait(15)
-        except subprocess.TimeoutExpired:
+        with self._program:
             self._program.kill()
-            self._program.wait()
         for pid in self.pids.get("pool", []):
             if psutil.pid_exists(pid):
                 os.kill(pid, signal.SIGKILL)
@@ -139,37 +139,57 @@ def test_server_or_guardian_killed(driver: Driver, name: str) -> None:
     assert answer == {"states": ["lost"] * 10, "after": ["completed", "42\n"]}
 
 
-def test_kernel_ends_by_itself(driver: Driver) -> None:
-    """The kernel process closes its session while runs go on: nothing is left when it has ended."""
+def test_kernel_terminated(driver: Driver) -> None:
+    """SIGTERM ends the kernel process, without any exit handler: nothing is left."""
     os.kill(driver.pids["driver"], signal.SIGTERM)
     assert not driver.left(1)
 
 
-def test_notebook_kernel_killed(home: Path) -> None:
+def test_kernel_closes_its_session(driver: Driver) -> None:
+    """The kernel process closes its session while ten runs go on, and ends: nothing is left."""
+    assert driver.finish() == 0
+    assert not driver.left(0)
+
+
+_START_TEN_RUNS_AND_A_POOL = """
+import multiprocessing, queue, exec_magic as em
+from exec_magic import model, session
+events = queue.SimpleQueue()
+code = "print('up', flush=True)\\nimport time\\ntime.sleep(600)"
+runs = [session.current().submit(model.Cell(code), listener=events.put) for _ in range(10)]
+up = set()
+while len(up) < 10:
+    event = events.get(timeout=60)
+    if isinstance(event, model.Output):
+        up.add(event.run)
+pool = multiprocessing.get_context("fork").Pool(2)
+workers = [child.pid for child in multiprocessing.active_children()]
+"""
+
+
+@pytest.fixture
+def doomed_kernel(home: Path) -> Iterator[Kernel]:
+    """Provide a kernel for the test to kill."""
+    with contextlib.closing(Kernel(home)) as kernel:
+        yield kernel
+
+
+def test_notebook_kernel_killed(doomed_kernel: Kernel) -> None:
     """A real ipykernel with ten runs and a live pool is killed: within a second nothing is left."""
-    kernel = Kernel(home)
-    try:
-        start = (
-            "import multiprocessing, queue, exec_magic as em\n"
-            "from exec_magic import model, session\n"
-            "events = queue.SimpleQueue()\n"
-            "code = \"print('up', flush=True)\\nimport time\\ntime.sleep(600)\"\n"
-            "runs = [session.current().submit(model.Cell(code), listener=events.put)"
-            " for _ in range(10)]\n"
-            "up = set()\n"
-            "while len(up) < 10:\n"
-            "    event = events.get(timeout=60)\n"
-            "    if isinstance(event, model.Output): up.add(event.run)\n"
-            "pool = multiprocessing.get_context('fork').Pool(2)\n"
-            "workers = [child.pid for child in multiprocessing.active_children()]"
-        )
-        assert kernel.run_cell(start).status == "ok"
-        workers = set(kernel.value("workers"))
-        tree = {process for process in below(kernel.pid) if process.pid not in workers}
-        assert len(tree) >= 12
-        os.kill(kernel.pid, signal.SIGKILL)
-        assert not wait_until_gone(tree, 1)
-        for pid in workers:
-            os.kill(pid, signal.SIGKILL)
-    finally:
-        kernel.close()
+    started = doomed_kernel.run_cell(_START_TEN_RUNS_AND_A_POOL)
+    assert started.status == "ok", started.text
+    workers = set(doomed_kernel.value("workers"))
+    tree = {process for process in below(doomed_kernel.pid) if process.pid not in workers}
+    assert len(tree) >= 12
+    os.kill(doomed_kernel.pid, signal.SIGKILL)
+    assert not wait_until_gone(tree, 1)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_notebook_kernel_shut_down(doomed_kernel: Kernel) -> None:
+    """A real ipykernel is shut down, as a notebook does it, while a cell in a sandbox goes on."""
+    doomed_kernel.run_cell("%load_ext exec_magic")
+    request = doomed_kernel.submit("%%sandbox\nprint('going')\nwhile True: pass")
+    assert any("going" in shown.get("text", "") for shown in doomed_kernel.messages(request))
+    assert not doomed_kernel.close()

@@ -298,8 +298,21 @@ def test_interrupt(kernel: Kernel, loop: str) -> None:
     assert result.status == "error"
     assert result.reply["ename"] in {"KeyboardInterrupt", "Interrupted"}
     assert result.stream("stdout") == "going\n"
+    assert "exec_magic/" not in result.text
     assert kernel.value("[em.last.state, em.last.reason, keepsake]") == ["cancelled", "", ["mine"]]
     assert kernel.run_cell("%%sandbox\nprint(1)").stream("stdout") == "1\n"
+
+
+def test_interrupt_twice(kernel: Kernel) -> None:
+    """Pressing the stop button again while a stubborn cell is being ended leaves nothing behind."""
+    loop = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+    request = kernel.submit(f"%%sandbox\nprint('going')\n{loop}")
+    next(kernel.messages(request))
+    kernel.interrupt()
+    time.sleep(0.2)  # in the middle of the 1 s that the run is given to end
+    kernel.interrupt()
+    assert kernel.finish(request, 0).status == "error"
+    assert kernel.value("em.last.wait(5).state") == "cancelled"
 
 
 def test_interrupt_is_not_covered_by_no_raise_error(kernel: Kernel) -> None:

@@ -84,7 +84,7 @@ def test_unknown_variable_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_limits_name_the_keyword() -> None:
     """A wrong limit in a call names the keyword."""
-    with pytest.raises(BadOption, match="^memory: 'lots'"):
+    with pytest.raises(BadOption, match=r"^memory: 'lots'"):
         config.resolve_limits(None, "lots", is_interactive=False)
 
 

@@ -39,7 +39,7 @@ class _Pub:
     def publish(self, **message: Any) -> None:
         self.published.append(message)
 
-    def clear_output(self, wait: bool) -> None:  # noqa: FBT001 - IPython's signature
+    def clear_output(self, wait: bool) -> None:
         self.cleared.append(wait)
 
 
@@ -94,7 +94,8 @@ def test_traceback_as_text(capsys: pytest.CaptureFixture[str]) -> None:
 def test_plain_python(capsys: pytest.CaptureFixture[str]) -> None:
     """Without IPython there is plain text, each display on a line of its own."""
     screen = publish.Standard()
-    for output in (STREAM, RESULT, ERROR, {"output_type": "clear_output", "wait": False}):
+    clear: OutputDict = {"output_type": "clear_output", "wait": False}
+    for output in (STREAM, RESULT, ERROR, clear):
         publish.show(output, screen)
     shown = capsys.readouterr()
     assert shown.out == "hello\n42\n"
@@ -108,8 +109,9 @@ def test_no_screen() -> None:
 
 def _events(*outputs: OutputDict) -> follow.Events:
     events: follow.Events = queue.SimpleQueue()
-    for event in (Started("r"), *(Output("r", output) for output in outputs)):
-        events.put(event)
+    events.put(Started("r"))
+    for output in outputs:
+        events.put(Output("r", output))
     return events
 
 

@@ -71,14 +71,14 @@ def test_no_text_does_more_than_raise(text: str) -> None:
 )
 def test_no_size(text: str) -> None:
     """Nothing, zero, negative, endless and unknown units are no sizes."""
-    with pytest.raises(ValueError, match=".*"):
+    with pytest.raises(ValueError, match=r".*"):
         quantities.parse_size(text)
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "0s", "inf", "nan", "1x", "s", "9" * 400, "1m1h"])
 def test_no_duration(text: str) -> None:
     """Nothing, zero, negative, endless, unknown units and a wrong order are no durations."""
-    with pytest.raises(ValueError, match=".*"):
+    with pytest.raises(ValueError, match=r".*"):
         quantities.parse_duration(text)
 
 
@@ -86,7 +86,7 @@ def test_no_duration(text: str) -> None:
 def test_no_number(value: float) -> None:
     """A truth value is no number, and no number is endless or below zero."""
     for parse in (quantities.parse_size, quantities.parse_duration):
-        with pytest.raises(ValueError, match=".*"):
+        with pytest.raises(ValueError, match=r".*"):
             parse(value)
 
 

@@ -1,20 +1,15 @@
 """PID and mount namespaces: a run sees and signals only its own processes, and none survives.
 
 Two levels. The server is pid 1 of a namespace made by the guardian: when it dies, so does all
-that it forked. Each run has a namespace below that, made by `fork_inside`.
+that it forked. Each run has a namespace below that, with a pid 1 that `inits.py` makes.
 Real root needs no user namespace; anybody else gets one that maps the user to the same ids.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 
 from exec_magic.worker.confine import libc
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: What the server needs after its exec: mount /proc, look at its runs, end them.
 _KEPT = (libc.CAP_KILL, libc.CAP_SYS_PTRACE, libc.CAP_SYS_ADMIN)
@@ -78,23 +73,17 @@ def enter_as_first() -> None:
             libc.prctl(libc.PR_CAP_AMBIENT, libc.PR_CAP_AMBIENT_RAISE, number)
 
 
-def fork_inside(own: int, body: Callable[[], None]) -> tuple[int, int]:
-    """Fork a pid 1 that only reaps and, beside it, a child that runs `body`; return both pids.
+def fork_inside(init: int) -> int:
+    """Fork a child into the PID namespace whose pid 1 is `init`; as os.fork().
 
-    `own` is a descriptor of the caller's own PID namespace. Both are children of the caller, so
-    that it learns the exact wait status of each. `body` never returns.
+    It is a child of the caller, which so learns its exact wait status.
     """
-    # unshare(NEWPID) works once until the caller's own namespace is entered again.
-    libc.setns(own, libc.CLONE_NEWPID)
-    libc.unshare(libc.CLONE_NEWPID)
-    first = os.fork()
-    if not first:
-        _reap_for_ever()
-    child = os.fork()
-    if not child:
-        body()
-        os._exit(70)
-    return first, child
+    descriptor = os.open("/proc/{}/ns/pid".format(init), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        libc.setns(descriptor, libc.CLONE_NEWPID)
+    finally:
+        os.close(descriptor)
+    return os.fork()
 
 
 def enter_run() -> None:
@@ -111,18 +100,6 @@ def enter_run() -> None:
 def _mount_proc() -> None:
     flags = libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC
     libc.mount("proc", "/proc", "proc", flags)
-
-
-def _reap_for_ever() -> None:
-    os.closerange(0, 1 << 30)  # else it would hold the run's pipes and sockets open
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    while True:
-        try:
-            while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass
-        except ChildProcessError:
-            pass  # none left for now
-        signal.sigwait({signal.SIGCHLD})
 
 
 def _write(path: str, text: str) -> None:
