@@ -17,7 +17,9 @@ State = Literal[
     "queued", "running", "completed", "failed", "stopped", "cancelled", "skipped", "lost"
 ]
 #: BenchExec's words, see https://github.com/sosy-lab/benchexec/blob/main/doc/run-results.md
-Reason = Literal["", "walltime", "memory", "killed"]
+Reason = Literal["", "walltime", "cputime", "memory", "output-size", "killed"]
+#: What happens to output past its limit: the middle is left out, or the run is stopped.
+PastMaxOutput = Literal["truncate", "fail"]
 FINAL: frozenset[State] = frozenset(
     {"completed", "failed", "stopped", "cancelled", "skipped", "lost"}
 )
@@ -33,6 +35,15 @@ class Limits:
 
     timeout: Seconds | None = None
     memory: Bytes | None = None
+    #: CPU time of the whole tree.
+    cpu_time: Seconds | None = None
+    #: CPUs' worth of time the tree may use.
+    cpus: float | None = None
+    #: Processes and threads at once.
+    processes: int | None = None
+    #: Of all that is shown: text in UTF-8, data of displays.
+    max_output: Bytes = 10 << 20
+    past_max_output: PastMaxOutput = "truncate"
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,7 @@ class Facts:
     signal: int | None
     figures: Figures
     #: The limit that we enforced, or "" where none was.
-    limit: Literal["", "walltime", "memory"] = ""
+    limit: Literal["", "walltime", "cputime", "memory", "output-size"] = ""
     #: The memory limit was the budget that runs without a limit of their own share.
     is_shared_budget: bool = False
     is_cancelled: bool = False
@@ -120,6 +131,8 @@ class Story:
 
     #: The end frame came.
     is_finished: bool = False
+    #: It said that the code had completed.
+    is_completed: bool = False
     error: CodeError | None = None
     #: The run sent bytes that are no frame.
     is_garbled: bool = False

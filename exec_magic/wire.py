@@ -16,15 +16,21 @@ MAX_HEAD = 64 << 20
 MAX_TAIL = 1 << 30
 
 
-def encode(head: object, tail: bytes = b"", *, is_unicode: bool = False) -> bytes:
+def encode(head: object, tail: bytes = b"", *, is_strict: bool = False) -> bytes:
     """Return the frame of a JSON-able object and a binary tail.
 
-    Text that is no Unicode (lone surrogates, as in odd file names) travels as JSON escapes, which
-    strict decoders refuse; with `is_unicode` it is replaced by question marks.
+    Text that is no Unicode (lone surrogates, as in odd file names) travels as JSON escapes, and
+    NaN and infinity as JavaScript's words. Strict decoders refuse both: with `is_strict` they
+    become question marks and null.
     """
-    if is_unicode:
-        text = json.dumps(head, separators=(",", ":"), ensure_ascii=False)
-    else:
-        text = json.dumps(head, separators=(",", ":"))
+    text = _strict(head) if is_strict else json.dumps(head, separators=(",", ":"))
     body = text.encode("utf-8", "replace")
     return HEAD.pack(len(body), len(tail)) + body + tail
+
+
+def _strict(head: object) -> str:
+    try:
+        return json.dumps(head, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        finite = json.loads(json.dumps(head), parse_constant=lambda _: None)
+        return json.dumps(finite, separators=(",", ":"), ensure_ascii=False)

@@ -37,6 +37,7 @@ from exec_magic.model import (
 #: What is available is read anew for the first of several runs, but not for each of a quick series.
 BUDGET_AGE: Seconds = 1.0
 _SAMPLE = [field.name for field in dataclasses.fields(Sample)]
+_FIGURES = [field.name for field in dataclasses.fields(Figures)]
 _NAMESPACED = ("own PID namespace", "own /proc", "own /dev/shm")
 
 
@@ -132,7 +133,7 @@ class Executor:
         run.begin(_NAMESPACED if server.is_namespaced else ())
         limits = run.spec.limits
         order = {"do": "take", "child": child.number, "run": run.id, "budget": self._budget}
-        server.order({**order, "timeout": limits.timeout, "memory": limits.memory})
+        server.order({**order, "limits": dataclasses.asdict(limits)})
         live.tell(Started(run.id))
         live.begin(_hand_over(run.spec), lambda verb: self._order({"do": verb, "run": run.id}))
 
@@ -252,7 +253,7 @@ def _facts(fact: dict[str, Any]) -> Facts:
     return Facts(
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
-        figures=Figures(fact["walltime"], fact["cputime"], fact["memory"]),
+        figures=Figures(**{name: fact[name] for name in _FIGURES}),
         limit=fact["limit"],
         is_shared_budget=fact["is_shared_budget"],
         is_cancelled=fact["is_cancelled"],

@@ -64,6 +64,7 @@ class Server:
         watched, self._lifeline = os.pipe()
         kernel = os.pidfd_open(os.getpid())
         self._log = os.memfd_create("exec_magic log")
+        self._groups: dict[str, str] = {}
         passed = (theirs.fileno(), watched, kernel)
         try:
             self._guardian = _start_guardian(passed, self._log, is_namespaced=is_namespaced)
@@ -81,6 +82,7 @@ class Server:
             raise
         self.pid: int = ready["pid"]
         self.is_namespaced: bool = ready["is_namespaced"]
+        self._groups = ready["groups"]
 
     @property
     def guardian_pid(self) -> int:
@@ -128,10 +130,24 @@ class Server:
         except subprocess.TimeoutExpired:
             self._guardian.kill()
             self._guardian.wait()
+        if self._guardian.returncode:
+            self._sweep()
         self._control.close()
         if self._log >= 0:
             os.close(self._log)
             self._log = -1
+
+    def _sweep(self) -> None:
+        """Remove the cgroups of a guardian that was killed before it could."""
+        folders = {str(Path(folder).parent) for folder in self._groups.values()}
+        boot = _BOOT.format(_FOLDER, "guardian")
+        command = [sys.executable, "-I", "-S", "-c", boot, "sweep", *folders]
+        subprocess.run(command, check=False, env=_environment(), cwd="/")  # noqa: S603
+
+    @property
+    def controllers(self) -> frozenset[str]:
+        """The cgroup controllers that hold runs to their limits here."""
+        return frozenset(self._groups)
 
     def disown(self) -> None:
         """Let go in a fork child of the kernel process, without ending anything."""
@@ -152,14 +168,14 @@ class Server:
         fact: dict[str, Any] = json.loads(data) if data else {"fact": "broken"}
         if fact["fact"] == "ready":
             return fact
-        said = fact.get("message") or self._last_words(is_heard=bool(is_heard))
+        said = fact.get("message") or self.last_words()
+        if not is_heard:
+            said = f"no answer within {BOOT_TIMEOUT:.0f} s"
         raise Unavailable(f"the sandbox server did not start: {said}")
 
-    def _last_words(self, *, is_heard: bool) -> str:
-        if not is_heard:
-            return f"no answer within {BOOT_TIMEOUT:.0f} s"
-        os.lseek(self._log, 0, os.SEEK_SET)
-        lines = os.read(self._log, MAX_FACT).decode(errors="replace").strip().splitlines()
+    def last_words(self) -> str:
+        """Return the last line that guardian or server wrote to their log."""
+        lines = os.pread(self._log, MAX_FACT, 0).decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it ended without a word"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exec_magic import wire
+from exec_magic.engine.allowance import Allowance
 from exec_magic.engine.decode import Decoder, End, TextDecoder
 from exec_magic.engine.loop import Loop
 from exec_magic.engine.run import Run
@@ -47,15 +48,19 @@ class Live:
         self.child = child
         self.tell: Listener = listener or (lambda _: None)
         self._loop = loop
+        self._allowance = Allowance(run.spec.limits.max_output, run.spec.limits.past_max_output)
         self._decoder = Decoder()
         self._texts = {child.out: TextDecoder("stdout"), child.err: TextDecoder("stderr")}
-        self._is_finished = False
+        self._is_finished = self._is_completed = False
         self._is_garbled = False
         self._error: CodeError | None = None
         self._on_end: Callable[[str], None] = lambda _: None
 
     def begin(self, order: dict[str, Any], on_end: Callable[[str], None]) -> None:
-        """Hand over; `on_end("end" | "kill")` is called when the run asks for its end."""
+        """Hand over; `on_end` is called where the run must end, with the order for it.
+
+        `end`: it says so itself; `kill`: it talks rubbish; `stop`: it shows too much.
+        """
         self._on_end = on_end
         try:
             self.child.socket.sendall(wire.encode(order))
@@ -68,10 +73,12 @@ class Live:
     def end(self) -> Story:
         """Read what is left, close, and return the story; every process of the run is gone."""
         self._drain()
+        for output in self._allowance.rest():
+            self._pass_on(output)
         for descriptor in (self.child.socket.fileno(), *self._texts):
             self._loop.ignore(descriptor)
         self.child.close()
-        return Story(self._is_finished, self._error, self._is_garbled)
+        return Story(self._is_finished, self._is_completed, self._error, self._is_garbled)
 
     def _drain(self) -> None:
         while self._read_frames():
@@ -100,7 +107,7 @@ class Live:
 
     def _take(self, told: OutputDict | CodeError | End) -> None:
         if isinstance(told, End):
-            self._is_finished = True
+            self._is_finished, self._is_completed = True, told.completed
             if told.completed:
                 self._error = None
             self.run.stamps.setdefault("answered", time.monotonic())
@@ -122,5 +129,11 @@ class Live:
         return bool(data)
 
     def _show(self, output: OutputDict) -> None:
+        for admitted in self._allowance.admit(output):
+            self._pass_on(admitted)
+        if self._allowance.is_used_up and self.run.spec.limits.past_max_output == "fail":
+            self._on_end("stop")
+
+    def _pass_on(self, output: OutputDict) -> None:
         self.run.transcript.add(output)
         self.tell(Output(self.run.id, output))

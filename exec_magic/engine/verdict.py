@@ -36,6 +36,10 @@ def judge(facts: Facts, story: Story, limits: Limits, budget: Bytes) -> Outcome:
         return Failed("failed: the run sent what is no output; it was ended")
     if facts.signal is not None and not (facts.is_overdue and story.is_finished):
         return _died(facts.signal)
+    return _ended(facts, story)
+
+
+def _ended(facts: Facts, story: Story) -> Outcome:
     if story.error is not None:
         told = ": ".join(part for part in (story.error.name, story.error.message) if part)
         return Failed(f"failed: {_first_line(told)}")
@@ -43,6 +47,8 @@ def judge(facts: Facts, story: Story, limits: Limits, budget: Bytes) -> Outcome:
         return Failed(f"failed: ended without finishing (exit code {facts.exit_code})")
     if facts.exit_code:
         return Failed(f"failed: exit code {facts.exit_code}")
+    if not story.is_completed:
+        return Failed("failed: the code raised")
     return Completed()
 
 
@@ -61,6 +67,14 @@ def _stopped(facts: Facts, limits: Limits, budget: Bytes) -> Stopped:
     if facts.limit == "walltime":
         limit = format_duration(limits.timeout or 0)
         return Stopped(f"stopped: time limit {limit} reached; --timeout raises it", "walltime")
+    if facts.limit == "cputime":
+        limit = format_duration(limits.cpu_time or 0)
+        message = f"stopped: CPU time limit {limit} reached{after}; --cpu-time raises it"
+        return Stopped(message, "cputime")
+    if facts.limit == "output-size":
+        limit = format_size(limits.max_output)
+        message = f"stopped: output limit {limit} reached{after}; --max-output raises it"
+        return Stopped(message, "output-size")
     held = "" if peak is None else f" (peak {format_size(peak)})"
     if facts.is_shared_budget:
         what = f"the {format_size(budget)} that runs without --memory share were used up{after}"

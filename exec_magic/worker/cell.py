@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import base64
+import builtins
 import json
 import os
 import sys
@@ -41,6 +42,8 @@ _ = pandas.DataFrame({"a": numpy.arange(10) % 3, "b": numpy.arange(10.0)})
 repr(_.merge(_, on="a"))
 _.groupby("a").b.mean().to_frame()
 """
+#: What every main module has besides its name.
+_MAIN = ("__doc__", "__package__", "__loader__", "__spec__")
 #: The first traceback costs 134 ms, later ones 20: format one ahead.
 WARM_UP_ERROR = "def f():\n    return 1 / 0\nf()\n"
 
@@ -125,6 +128,10 @@ class Shell(InteractiveShell):
         """Keep no copy of what is printed: IPython's would hold all of it in the run's memory."""
         return nullcontext()
 
+    def _format_exception_for_storage(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """Keep no copy of errors either; IPython's fails at one that cannot be printed."""
+        return {}
+
     def enable_gui(self, gui: str | None = None) -> None:
         """Do nothing: there is no window system in a sandbox."""
 
@@ -137,19 +144,36 @@ class Shell(InteractiveShell):
         return self.run_cell(body, store_history=True)  # type: ignore[no-any-return, no-untyped-call]
 
     def clean(self) -> None:
-        """Forget what cells have defined so far."""
+        """Forget what the warm-up has left: names, history, the last error."""
+        main = {name: self.user_ns.get(name) for name in _MAIN}
         self.reset(new_session=False)  # type: ignore[no-untyped-call]
+        self.user_ns.update(main)  # multiprocessing's spawn looks for them
+        self.execution_count = 1
+        history = self.history_manager
+        if history is not None:
+            history.input_hist_parsed[:] = history.input_hist_raw[:] = [""]
+            history._i00 = history._i = history._ii = history._iii = ""  # noqa: SLF001 - no other way
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            sys.__dict__.pop(name, None)
+        sys.argv[:] = [""]
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
         """Show the traceback, but for SystemExit: that is an end, not an error."""
         kind = exc_tuple[0] if exc_tuple else sys.exc_info()[0]
         if kind is not None and issubclass(kind, SystemExit):
             return
-        _leave_out_handler((exc_tuple or sys.exc_info())[2])
-        super().showtraceback(exc_tuple, *args, **kwargs)
+        shown: Any = exc_tuple or sys.exc_info()
+        _leave_out_handler(shown[2])
+        # IPython prints groups itself, past us, and fails at what cannot be printed.
+        if _has_group(shown[1]) or _text(shown[1]) is None:
+            frames = shown[2] and shown[2].tb_next  # the first is IPython's own
+            lines = traceback.format_exception(shown[0], shown[1], frames)
+            self._showtraceback(shown[0], shown[1], lines)
+        else:
+            super().showtraceback(exc_tuple, *args, **kwargs)
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
-        frame = {"type": "error", "ename": etype.__name__, "evalue": str(evalue)}
+        frame = {"type": "error", "ename": etype.__name__, "evalue": _text(evalue) or ""}
         line = _line_in_cell(evalue)
         self.channel.send({**frame, "traceback": [str(part) for part in stb], "line": line})
 
@@ -210,6 +234,24 @@ def _verdict(result: ExecutionResult) -> tuple[int, bool]:
         sys.stderr.write("{}\n".format(error.code))
         return 1, False
     return 0, error is None
+
+
+def _text(error: BaseException) -> str | None:
+    """Return what an exception says; None where it fails even at that."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the user's code: it may raise anything
+        return None
+
+
+def _has_group(error: BaseException | None) -> bool:
+    """Tell whether an exception, or one that it arose from, is a group (Python 3.11)."""
+    group = getattr(builtins, "BaseExceptionGroup", ())
+    while error is not None:
+        if isinstance(error, group):
+            return True
+        error = error.__context__
+    return False
 
 
 def _leave_out_handler(frames: TracebackType | None) -> None:

@@ -2,7 +2,7 @@
 
 Started by the kernel process as `python -I -S`, in a session of its own, with
     argv[1]  JSON: {"server": [program, argument, …], "environ": {…}, "namespaced": bool,
-             "control": fd, "lifeline": fd, "kernel": fd}
+             "control": fd, "lifeline": fd, "kernel": fd}, or `sweep FOLDER…`: see below
     control  the server's end of the control socket; passed on, never read here
     lifeline read end of a pipe whose write end only the kernel process holds
     kernel   a pidfd of the kernel process: a fork child of the kernel can hold the lifeline open
@@ -20,9 +20,8 @@ import os
 import select
 import signal
 import sys
-import time
 
-from exec_magic.worker import usage
+from exec_magic.worker import cgroup, reaping
 from exec_magic.worker.confine import libc, namespaces
 
 TYPE_CHECKING = False
@@ -32,27 +31,45 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Start the server and watch until the end of any of the three."""
+    if sys.argv[1] == "sweep":  # after a guardian that was killed
+        for folder in sys.argv[2:]:
+            cgroup.sweep(folder)
+        return
     orders = json.loads(sys.argv[1])
+    for name in ("control", "lifeline", "kernel"):
+        os.set_inheritable(orders[name], False)
+    groups = cgroup.prepare()
     libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
     is_namespaced = orders["namespaced"] and namespaces.available()
     if is_namespaced:
         namespaces.unshare_processes()
-    server = _start_server(orders, is_namespaced)
+    server = _start_server(orders, is_namespaced, groups)
     os.close(orders["control"])
     _watch([os.pidfd_open(server), orders["lifeline"], orders["kernel"]])
-    _kill_all(server)
+    reaping.send(server, signal.SIGKILL)
+    # In namespaces the server is pid 1, and its death kills the rest; without them its orphans
+    # are now children of this process.
+    while not reaping.kill_descendants(timeout=60.0):
+        pass
+    cgroup.discard(groups)
 
 
-def _start_server(orders: dict[str, Any], is_namespaced: bool) -> int:
+def _start_server(orders: dict[str, Any], is_namespaced: bool, groups: dict[str, str]) -> int:
+    # The server learns of this process's death by the end of a pipe; a signal would leave it no
+    # time to remove its groups.
+    leash, _held = os.pipe()
     server = os.fork()
     if server:
+        os.close(leash)
         return server
     try:
-        libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.close(_held)
+        os.set_inheritable(leash, True)
         if is_namespaced:
             namespaces.enter_as_first()
         os.set_inheritable(orders["control"], True)
         command = [*orders["server"], str(orders["control"]), str(int(is_namespaced))]
+        command += [json.dumps(groups), str(leash)]
         os.execve(command[0], command, orders["environ"])  # noqa: S606 - no shell wanted
     finally:
         os._exit(71)
@@ -63,30 +80,3 @@ def _watch(descriptors: list[int]) -> None:
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)  # end of file arrives as POLLHUP, unasked
     poll.poll()
-
-
-def _kill_all(server: int) -> None:
-    """Kill the server and all that it started.
-
-    In namespaces the server is pid 1, and its death kills the rest. Without them its orphans
-    become children of this process, a subreaper: they are stopped first, so that none forks
-    while others are killed, and the round is repeated until none is left.
-    """
-    _signal(server, signal.SIGKILL)
-    while True:
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in usage.descendants(os.getpid()):
-                _signal(pid, number)
-        try:
-            while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass
-        except ChildProcessError:
-            return
-        time.sleep(0.001)
-
-
-def _signal(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass  # it has died meanwhile

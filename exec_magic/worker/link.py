@@ -32,6 +32,10 @@ class Link:
         """Return the socket's descriptor."""
         return self._socket.fileno()
 
+    def close(self) -> None:
+        """Hear no more."""
+        self.is_closed = True
+
     def receive(self) -> dict[str, Any] | None:
         """Return the next order, or None where there is none; `is_closed` says why."""
         try:

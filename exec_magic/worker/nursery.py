@@ -7,7 +7,8 @@ import resource
 import signal
 import socket
 
-from exec_magic.worker import usage
+from exec_magic.worker import reaping, usage
+from exec_magic.worker.cgroup import Group
 from exec_magic.worker.confine import namespaces
 
 TYPE_CHECKING = False
@@ -25,14 +26,21 @@ _FIRST_MARK = 1 << 45
 class Child:
     """A process that is or will be a run, and the pid 1 of its namespace, if it has one."""
 
-    def __init__(self, nursery: Nursery, number: int, init: int, pid: int) -> None:
+    def __init__(
+        self, nursery: Nursery, number: int, init: int, pid: int, group: Group | None
+    ) -> None:
         """Take over the two children, just forked."""
+        self.group = group
+        if group is not None:
+            group.add(pid)
         self.number = number
         self.pid = pid
         self.init = init
         self.pidfd = os.pidfd_open(pid)
         self.mark = _FIRST_MARK - number
         self.base: usage.Look
+        #: Where the run's own /dev/shm can be seen from here; None where it has the machine's.
+        self.own_shm = "/proc/{}/root/dev/shm".format(pid) if init else None
         self._nursery = nursery
         resource.prlimit(pid, RLIMIT_RTTIME, (self.mark, self.mark))
 
@@ -40,6 +48,8 @@ class Child:
         """Remember what the child has before it is handed anything."""
         self.base = usage.Look(self.pid)
         usage.reset_peak(self.pid)
+        if self.group is not None:
+            self.group.settle()
 
     def tree(self) -> list[int]:
         """Return the pids of the run's process and of all others that are the run's."""
@@ -57,12 +67,14 @@ class Child:
 
     def kill(self) -> None:
         """Kill the whole tree; what forks meanwhile is met by the next call."""
+        if self.group is not None and self.group.kill():
+            pass  # all of it, at once; its pid 1, which is in no group, follows
         if self.init:
-            _signal(self.init, signal.SIGKILL)
+            reaping.send(self.init, signal.SIGKILL)
             return
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in self.tree():
-                _signal(pid, number)
+                reaping.send(pid, number)
 
     def forks_elsewhere(self) -> int:
         """Return how many processes outside this tree still map the server's pages."""
@@ -71,16 +83,25 @@ class Child:
     def close(self) -> None:
         """Close the descriptor; both processes have been waited for."""
         os.close(self.pidfd)
+        if self.group is not None:
+            self._nursery.remove(self.group)
 
 
 class Nursery:
     """All children of the server."""
 
-    def __init__(self, live: Callable[[list[int], bool], None], inits: Inits | None) -> None:
+    def __init__(
+        self,
+        live: Callable[[list[int], bool], None],
+        inits: Inits | None,
+        groups: dict[str, str],
+    ) -> None:
         """`live(descriptors, is_warm)` is the child's life and never returns.
 
-        Without `inits` children share the server's PID namespace.
+        Without `inits` children share the server's PID namespace; `groups` are cgroup.prepare's.
         """
+        self.groups = groups
+        self._leaving: list[Group] = []
         self.children: dict[int, Child] = {}
         self._live = live
         self._count = 0
@@ -105,9 +126,14 @@ class Nursery:
         for descriptor in its:
             os.close(descriptor)
         self._count += 1
-        child = Child(self, self._count, init, pid)
+        group = Group(self.groups, self._count) if self.groups else None
+        child = Child(self, self._count, init, pid, group)
         self.children[child.number] = child
         return child, bell, [ours.detach(), out, err]
+
+    def remove(self, group: Group) -> None:
+        """Remove a dead child's group, now or as soon as its last process has left it."""
+        self._leaving = [left for left in [*self._leaving, group] if not left.remove()]
 
     def orphans(self) -> list[int]:
         """Return children of the server that it did not fork: plain runs' orphans (subreaper)."""
@@ -133,10 +159,3 @@ class Nursery:
                 seconds = used.ru_utime + used.ru_stime
                 spent[owner.number] = spent.get(owner.number, 0.0) + seconds
         return spent
-
-
-def _signal(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass  # gone, or a setuid program: it ends with its namespace or its parent

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 CHUNK = 32_768
+#: Characters of one frame of text.
+LONGEST = 1 << 20
 DELAY = 0.02
 
 
@@ -60,20 +62,29 @@ class Channel:
         """Send a frame, after the text that came before it."""
         with self._lock:
             self.flush()
-            self._send(wire.encode(head, tail, is_unicode=True))
+            frame = wire.encode(head, tail, is_strict=True)
+            if len(frame) > wire.MAX_HEAD:
+                what = "{} of {} MB".format(head["type"], len(frame) >> 20)
+                self._send_text("stderr", "{}: too large to be shown\n".format(what))
+            else:
+                self._send(frame)
 
     def flush(self) -> None:
         """Send the text that is waiting."""
         with self._lock:
             waiting, self._waiting, self._size = self._waiting, [], 0
             for name, text in _joined(waiting):
-                # Lone surrogates (odd file names) are no Unicode: shown as \udc80, as print does.
-                shown = text.encode("utf-8", "backslashreplace")
-                if self._is_forked:
-                    _write_all(1 if name == "stdout" else 2, shown)
-                else:
-                    frame = {"type": "stream", "name": name, "text": shown.decode()}
-                    self._send(wire.encode(frame, is_unicode=True))
+                for start in range(0, len(text), LONGEST):
+                    self._send_text(name, text[start : start + LONGEST])
+
+    def _send_text(self, name: str, text: str) -> None:
+        # Lone surrogates (odd file names) are no Unicode: shown as \udc80, as print does.
+        shown = text.encode("utf-8", "backslashreplace")
+        if self._is_forked:
+            _write_all(1 if name == "stdout" else 2, shown)
+        else:
+            frame = {"type": "stream", "name": name, "text": shown.decode()}
+            self._send(wire.encode(frame, is_strict=True))
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """Raise KeyboardInterrupt (a handler of SIGINT), but not in the middle of a frame."""

@@ -1,17 +1,21 @@
 """The sandbox server: forks runs ahead of need, sets and enforces their limits, tells facts.
 
 Started by the guardian as `python -P …` with argv[1] the control socket (SOCK_SEQPACKET, one
-JSON object a message) and argv[2] `1` where it is pid 1 of a PID namespace. It holds no user
-data: code, environment and inputs travel on the run's own socket.
+JSON object a message), argv[2] `1` where it is pid 1 of a PID namespace, and argv[3] the folders
+of its cgroups by controller, as JSON, and argv[4] a pipe that ends when the guardian dies. It holds
+no user data: code, environment and inputs travel on the run's own socket.
 
 From the kernel process:
     {"do": "setup", "path": […], "preload": […], "colors": str}   first, once
     {"do": "need", "count": n}      n runs wait: fork for them now, without a warm-up
-    {"do": "take", "child": n, "run": id, "timeout": s | null, "memory": bytes | null,
-     "budget": bytes}               budget: what all runs without a memory limit share
-    {"do": "cancel" | "end" | "kill", "run": id}   end: its end frame came
+    {"do": "take", "child": n, "run": id, "limits": {…}, "budget": bytes}
+                                    limits: as in watch.py; budget: what all runs share that
+                                    have no memory limit
+    {"do": "cancel" | "end" | "stop" | "kill", "run": id}
+                                    end: its end frame came; stop: it showed too much
 To the kernel process:
-    {"fact": "ready", "pid": n, "is_namespaced": bool, "preloaded": […]} or
+    {"fact": "ready", "pid": n, "is_namespaced": bool, "preloaded": […],
+     "groups": {…}} or
     {"fact": "broken", "message": str}
     {"fact": "child", "child": n}   with three descriptors: the run's socket, out, err
     {"fact": "gone", "child": n}    it died before it was taken
@@ -30,6 +34,7 @@ import socket
 import sys
 import time
 
+from exec_magic.worker import cgroup, reaping
 from exec_magic.worker.confine import libc
 from exec_magic.worker.inits import Inits
 from exec_magic.worker.link import MAX_MESSAGE, Link
@@ -51,6 +56,8 @@ REFILL_DELAY = 0.05
 REFILL_AFTER_END = 0.001
 #: Between two rounds of killing where there is no PID namespace.
 ROUND = 0.001
+#: For the killing of all runs.
+END_TIMEOUT = 2.0
 #: Epoll's longest wait.
 IDLE = 60.0
 
@@ -60,6 +67,8 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     is_namespaced = sys.argv[2] == "1"
+    groups: dict[str, str] = json.loads(sys.argv[3])
+    leash = int(sys.argv[4])
     if not is_namespaced:
         libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
     inits = Inits() if is_namespaced else None
@@ -77,10 +86,14 @@ def main() -> None:
     def live(descriptors: list[int], is_warm: bool) -> None:
         child.live(shell, controller, descriptors, is_namespaced, is_warm)
 
-    server = Server(control, Nursery(live, inits), inits)
+    server = Server(control, Nursery(live, inits, groups), inits)
     ready = {"fact": "ready", "pid": os.getpid(), "is_namespaced": is_namespaced}
-    server.link.tell({**ready, "preloaded": loaded})
-    server.serve()
+    server.link.tell({**ready, "preloaded": loaded, "groups": groups})
+    server.serve(leash)
+    # The guardian would do it too, unless it is the one that died.
+    reaping.kill_descendants(END_TIMEOUT)
+    cgroup.discard(groups)
+    os._exit(0)
 
 
 class Server:
@@ -104,8 +117,9 @@ class Server:
         self._needed = 0
         self._refill_at = 0.0
 
-    def serve(self) -> None:
-        """Run until the kernel process closes the control socket."""
+    def serve(self, leash: int) -> None:
+        """Run until the kernel process closes the control socket or the guardian dies."""
+        self._listen(leash, self.link.close)
         while not self.link.is_closed:
             timeout = max(0.0, self._next_moment() - time.monotonic())
             for descriptor, _ in self._epoll.poll(min(timeout, IDLE)):
@@ -138,6 +152,8 @@ class Server:
             watch.cancel()
         elif verb == "end":
             watch.end_soon()
+        elif verb == "stop":
+            watch.stop("output-size")
         elif verb == "kill":
             watch.child.kill()
 
@@ -149,7 +165,7 @@ class Server:
         self._waiting -= 1
         self._needed = max(0, self._needed - 1)
         self._budget = order["budget"]
-        watch = Watch(order["run"], child, order["timeout"], order["memory"])
+        watch = Watch(order["run"], child, order["limits"])
         self._runs[watch.run] = self._watches[child.number] = watch
         _ring(self._bells[child.number], b"g")
         self._refill_at = time.monotonic() + REFILL_DELAY

@@ -3,6 +3,8 @@
 Memory is anonymous and shared memory above what the run was handed. One process: resident
 anonymous and shared pages less those at hand-over, exactly. Several: the kernel's proportional
 shares (PSS), less the part of them that is the server's pages, which every fork still maps.
+Files in memory (memfd, /dev/shm) count whether mapped or not: of shared pages and such files the
+larger sum is taken, for most often they are the same pages.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ class Look:
         """Read /proc/PID/status; raises OSError where the process is gone."""
         fields = _fields("/proc/{}/status".format(pid))
         self.pid = pid
-        self.anonymous = fields.get("RssAnon", 0) + fields.get("RssShmem", 0)
+        self.anonymous = fields.get("RssAnon", 0)
+        self.shared = fields.get("RssShmem", 0)
         self.files = fields.get("RssFile", 0)
         self.highest = fields.get("VmHWM", 0)
         self.threads = fields.get("Threads", 0)
@@ -49,10 +52,35 @@ def children_cputime(pid: int) -> float:
     return (int(fields[13]) + int(fields[14])) * _TICK
 
 
-def shares(pid: int) -> int:
-    """Return the process's proportional share of anonymous and shared memory, in bytes."""
+def shares(pid: int) -> tuple[int, int]:
+    """Return the process's proportional shares of anonymous and of shared memory, in bytes."""
     fields = _fields("/proc/{}/smaps_rollup".format(pid))
-    return fields.get("Pss_Anon", 0) + fields.get("Pss_Shmem", 0)
+    return fields.get("Pss_Anon", 0), fields.get("Pss_Shmem", 0)
+
+
+def unmapped(pids: list[int], own_shm: str | None) -> int:
+    """Return the bytes that files in memory hold, mapped or not: memfds, a run's own /dev/shm.
+
+    `own_shm` is a path to that folder, where the run has one of its own.
+    """
+    held: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        folder = "/proc/{}/fd/".format(pid)
+        try:
+            for name in os.listdir(folder):
+                if os.readlink(folder + name).startswith("/memfd:"):
+                    found = os.stat(folder + name)
+                    held[found.st_dev, found.st_ino] = found.st_blocks * 512
+        except OSError:
+            continue  # the process or the descriptor has gone meanwhile
+    total = sum(held.values())
+    if own_shm is not None:
+        try:
+            shm = os.statvfs(own_shm)
+        except OSError:
+            return total
+        total += (shm.f_blocks - shm.f_bfree) * shm.f_frsize
+    return total
 
 
 def transferred(pid: int) -> tuple[int, int] | None:

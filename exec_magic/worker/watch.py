@@ -11,7 +11,7 @@ import resource
 import signal
 import time
 
-from exec_magic.worker import usage
+from exec_magic.worker import reaping, usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ SOONEST, LATEST = 0.01, 0.25
 INTERRUPT_GRACE, TERMINATE_GRACE = 0.7, 0.3
 #: For exit handlers, after the run told that its code had ended.
 END_GRACE = 1.0
+#: Of its memory limit a tree holds at least so much when the kernel kills for that limit.
+NEARLY = 0.9
 #: Above the memory limit, where allocation itself begins to fail.
 BACKSTOP = 1.25
 
@@ -35,11 +37,16 @@ BACKSTOP = 1.25
 class Watch:
     """A run between its go and the death of its last process."""
 
-    def __init__(self, run: str, child: Child, timeout: float | None, memory: int | None) -> None:
-        """Set the limits on the waiting child; then it may go."""
+    def __init__(self, run: str, child: Child, limits: dict[str, Any]) -> None:
+        """Set the limits on the waiting child; then it may go.
+
+        `limits`, each None where there is none: `timeout` and `cpu_time` in seconds, `memory` in
+        bytes, `processes`, `cpus`.
+        """
         self.run = run
         self.child = child
-        self.memory_limit = memory
+        self.memory_limit: int | None = limits["memory"]
+        self._cpu_time: float | None = limits["cpu_time"]
         self.memory = 0
         self.limit = ""
         self.is_shared_budget = False
@@ -49,18 +56,32 @@ class Watch:
         self.status: int | None = None
         self._base = child.base
         self._peak: int | None = None
+        self._charged: int | None = None
         self._cputime = 0.0
         self._walltime = 0.0
         self._next_signal = 0
         self._signal_at: float | None = None
         self._last_sample = 0.0
-        if memory is not None:
-            data = self._base.data + int(BACKSTOP * memory)
-            resource.prlimit(child.pid, resource.RLIMIT_DATA, (data, data))
+        self._restrict(limits)
         self._base_cputime = usage.cputime(child.pid)
         self.start = time.monotonic()
+        timeout = limits["timeout"]
         self.deadline = None if timeout is None else self.start + timeout
         self.next_look = self.start + SOONEST
+
+    def _restrict(self, limits: dict[str, Any]) -> None:
+        group, memory = self.child.group, self.memory_limit
+        if group is None:
+            if memory is not None:
+                data = self._base.data + int(BACKSTOP * memory)
+                resource.prlimit(self.child.pid, resource.RLIMIT_DATA, (data, data))
+            return
+        if memory is not None:
+            group.limit_memory(memory)
+        if limits["processes"] is not None and group.has("pids"):
+            group.limit_processes(limits["processes"])
+        if limits["cpus"] is not None and group.has("cpu"):
+            group.limit_cpus(limits["cpus"])
 
     def due(self) -> float:
         """Return when `act` must be called at the latest."""
@@ -82,9 +103,12 @@ class Watch:
         except OSError:  # it is dying at this moment; its exit will be reported
             self.next_look = now + SOONEST
             return None
-        if self.memory_limit is not None and self.memory > self.memory_limit:
+        limit = self.memory_limit
+        if (limit is not None and self.memory > limit) or self._is_out_of_memory():
             self.stop("memory")
-        self.next_look = now + min(SAMPLE, self._soon(self.memory_limit))
+        if self._cpu_time is not None and sample["cputime"] >= self._cpu_time:
+            self.stop("cputime")
+        self.next_look = now + min(SAMPLE, self._soon(sample["cputime"]))
         if now - self._last_sample < 0.9 * SAMPLE:
             return None
         self._last_sample = now
@@ -120,6 +144,13 @@ class Watch:
         # Killed with their namespace they are never waited for: this is the last look at them.
         left = sum(_spent(pid) for pid in self.child.others()) if self.child.init else 0.0
         self._cputime = used.ru_utime + used.ru_stime - self._base_cputime + left
+        group = self.child.group
+        if group is not None:
+            self._charged = group.charged()
+            if self._is_out_of_memory() and not self.is_cancelled:
+                self.limit = self.limit or "memory"
+                # The kernel refused more: what was charged then is what the tree held.
+                self._peak = max(self._peak or 0, group.grown())
         self.child.kill()
 
     def ended(self, reaped: float) -> dict[str, Any]:
@@ -131,6 +162,7 @@ class Watch:
             "walltime": self._walltime,
             "cputime": max(0.0, self._cputime + reaped),
             "memory": self._peak,
+            "memory_charged": self._charged,
             "limit": self.limit,
             "is_shared_budget": self.is_shared_budget,
             "is_cancelled": self.is_cancelled,
@@ -151,10 +183,7 @@ class Watch:
             self.child.kill()
             return
         for pid in self.child.tree():
-            try:
-                os.kill(pid, number)
-            except (ProcessLookupError, PermissionError):
-                pass  # gone, or a setuid program that SIGKILL of the namespace will end
+            reaping.send(pid, number)
 
     def _measure(self, *, is_last: bool) -> dict[str, Any]:
         tree = self.child.tree()
@@ -164,13 +193,19 @@ class Watch:
                 looks.append(usage.Look(pid))
             except OSError:
                 pass  # it has died since the list was read
-        self.memory = self._memory(looks)
+        group = self.child.group
+        if group is not None:
+            self.memory = group.memory()
+        else:
+            self.memory = self._memory(looks, usage.unmapped(tree, self.child.own_shm))
         peak = self.memory
         if is_last and len(looks) == 1:
             # Page tables shrink again; the kernel keeps the highest sum of all resident pages.
             peak = max(peak, looks[0].highest - looks[0].files - self._base.anonymous)
         self._peak = max(self._peak or 0, peak)
         spent = sum(_spent(look.pid) for look in looks) - self._base_cputime
+        if self.child.init:
+            spent += usage.children_cputime(self.child.init)  # its orphans that have died
         moved = [usage.transferred(look.pid) for look in looks]
         known = [pair for pair in moved if pair is not None]
         is_known = len(known) == len(moved)
@@ -183,23 +218,39 @@ class Watch:
             "write_bytes": sum(pair[1] for pair in known) if is_known else None,
         }
 
-    def _memory(self, looks: list[usage.Look]) -> int:
+    def _memory(self, looks: list[usage.Look], unmapped: int) -> int:
         if len(looks) == 1:
-            return max(0, looks[0].anonymous - self._base.anonymous)
-        total = 0.0
-        forks = 0
+            anonymous = max(0, looks[0].anonymous - self._base.anonymous)
+            return anonymous + max(looks[0].shared, unmapped)
+        total, shared, forks = 0.0, 0, 0
         for look in looks:
             try:
-                total += usage.shares(look.pid)
+                own, common = usage.shares(look.pid)
             except OSError:
                 continue  # it has died since
+            total += own
+            shared += common
             forks += usage.is_fork(look.pid)
         # Each fork's share of the server's own pages, which all forks of the server map.
         share = self._base.anonymous / (forks + self.child.forks_elsewhere())
-        return max(0, int(total - forks * share))
+        return max(0, int(total - forks * share)) + max(shared, unmapped)
 
-    def _soon(self, limit: int | None) -> float:
-        return SAMPLE if limit is None else _delay(limit - self.memory)
+    def _soon(self, cputime: float) -> float:
+        """Return after how many seconds a limit could be met at the earliest."""
+        soonest = LATEST
+        if self.memory_limit is not None and self.child.group is None:
+            soonest = _delay(self.memory_limit - self.memory)
+        if self._cpu_time is not None:
+            left = (self._cpu_time - cputime) / (os.cpu_count() or 1)
+            soonest = min(soonest, max(SOONEST, left))
+        return soonest
+
+    def _is_out_of_memory(self) -> bool:
+        """Tell whether the kernel killed for the run's own limit, not for the machine's sake."""
+        group, limit = self.child.group, self.memory_limit
+        if group is None or limit is None or not group.is_out_of_memory():
+            return False
+        return group.grown() > NEARLY * limit
 
 
 def _delay(headroom: float) -> float:

@@ -115,8 +115,17 @@ def _places() -> set[str]:
 
 
 def _cgroups() -> set[str]:
-    root = Path("/sys/fs/cgroup")
-    return {folder for folder, _, _ in os.walk(root) if "exec_magic" in Path(folder).name}
+    folders = (Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup"))
+    named = {folder for folder in folders if "exec_magic" in folder.name}
+    return {str(folder) for folder in named if not _is_anothers(folder)}
+
+
+def _is_anothers(folder: Path) -> bool:
+    """Tell whether a cgroup belongs, by the pid in its name, to a program not started here."""
+    pid = folder.name.rpartition("-")[2]
+    if not pid.isdigit() or not psutil.pid_exists(int(pid)):
+        return False
+    return int(pid) not in {process.pid for process in below()}
 
 
 def _descriptors() -> Counter[str]:

@@ -183,7 +183,7 @@ def test_error_is_told_twice() -> None:
 def test_lone_surrogates_are_text_still() -> None:
     """Text that is no Unicode, which `print` lets through, breaks nothing."""
     head = {"type": "stream", "name": "stdout", "text": "a\udc80b"}
-    frame = wire.encode(head, is_unicode=True)
+    frame = wire.encode(head, is_strict=True)
     (output,) = Decoder().feed(frame)
     assert isinstance(output, dict)
     text = output["text"]

@@ -14,7 +14,7 @@ from exec_magic.model import CodeError, Facts, Figures, Limits, Outcome, Story
 _FIGURES = Figures(walltime=3.2, cputime=1.0, memory=2 << 30)
 _LIMITS = Limits(timeout=5, memory=2 << 30)
 _ERROR = CodeError("ValueError", "no\nsecond line", "…", 3)
-_FINISHED = Story(is_finished=True)
+_FINISHED = Story(is_finished=True, is_completed=True)
 _RAISED = Story(is_finished=True, error=_ERROR)
 
 
@@ -92,7 +92,7 @@ _ANY_FACTS = st.builds(
     is_cancelled=st.booleans(),
 )
 _ANY_ERROR = st.builds(CodeError, st.text(), st.text(), st.text(), st.none())
-_ANY_STORY = st.builds(Story, st.booleans(), st.none() | _ANY_ERROR, st.booleans())
+_ANY_STORY = st.builds(Story, st.booleans(), st.booleans(), st.none() | _ANY_ERROR, st.booleans())
 
 
 @given(_ANY_FACTS, _ANY_STORY)
