@@ -9,25 +9,30 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, Unpack
 
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
+    from exec_magic import config
     from exec_magic.engine.run import Run
     from exec_magic.errors import (
         BadBody,
+        BadCommand,
         BadOption,
         ExecMagicError,
         Interrupted,
         SandboxError,
         Unavailable,
     )
+    from exec_magic.model import Command
 
 __version__ = "0.1.0"
 __all__ = [
     "BadBody",
+    "BadCommand",
     "BadOption",
+    "Command",
     "ExecMagicError",
     "Interrupted",
     "Run",
@@ -44,7 +49,9 @@ last: Run | None
 _HOMES = {
     "Run": "engine.run",
     "BadBody": "errors",
+    "BadCommand": "errors",
     "BadOption": "errors",
+    "Command": "model",
     "ExecMagicError": "errors",
     "Interrupted": "errors",
     "SandboxError": "errors",
@@ -66,42 +73,43 @@ def __getattr__(name: str) -> Any:
 
 
 def run(
-    code: str,
+    task: str | Command,
     *,
     name: str | None = None,
-    memory: str | int | None = None,
-    timeout: str | float | None = None,
     labels: Mapping[str, Any] | None = None,
     show: bool = False,
+    **limits: Unpack[config.Asked],
 ) -> Run:
-    """Run a cell in a sandbox and wait; return the Run, however it ended.
+    """Run a cell or a Command in a sandbox and wait; return the Run, however it ended.
 
-    `memory` is a size (`"512M"`, or bytes), `timeout` a duration (`"5m"`, or seconds; 10 minutes
-    unless given), `labels` become columns of `runs()`. `show=True` shows output and record.
-    Raises ExecMagicError (BadOption, BadBody, Unavailable) where nothing was started; a
+    Limits: `memory` and `max_output` are sizes (`"512M"`, or bytes), `timeout` and `cpu_time`
+    durations (`"5m"`, or seconds; `timeout` is 10 minutes unless given), `cpus` and `processes`
+    numbers; `past_max_output` is `"truncate"` or `"fail"`. `labels` become columns of `runs()`.
+    `show=True` shows output and record.
+    Raises ExecMagicError (BadOption, BadBody, BadCommand, Unavailable) where nothing was started; a
     KeyboardInterrupt cancels the run and is raised when it has ended.
     """
     from exec_magic import session
+    from exec_magic.model import Cell
 
-    return session.current().run(
-        code, name=name, memory=memory, timeout=timeout, labels=labels, is_shown=show
-    )
+    whole = Cell(task) if isinstance(task, str) else task
+    return session.current().run(whole, name=name, asked=limits, labels=labels, is_shown=show)
 
 
 def submit(
-    code: str,
+    task: str | Command,
     *,
     name: str | None = None,
-    memory: str | int | None = None,
-    timeout: str | float | None = None,
     labels: Mapping[str, Any] | None = None,
+    **limits: Unpack[config.Asked],
 ) -> Run:
-    """Start a cell in a sandbox and return its Run, a Future, at once; otherwise as `run`."""
+    """Start a task in a sandbox and return its Run, a Future, at once; otherwise as `run`."""
     from exec_magic import config, session
     from exec_magic.model import Cell
 
-    limits = config.resolve_limits(timeout, memory, is_interactive=False)
-    return session.current().submit(Cell(code), name=name, limits=limits, labels=labels)
+    resolved = config.resolve_limits(limits, is_interactive=False)
+    whole = Cell(task) if isinstance(task, str) else task
+    return session.current().submit(whole, name=name, limits=resolved, labels=labels)
 
 
 def runs() -> pd.DataFrame:

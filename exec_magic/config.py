@@ -7,6 +7,7 @@ configured (`%config ExecMagics.timeout = "5m"`, `c.ExecMagics.timeout`; the mag
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import typing
@@ -16,7 +17,7 @@ import msgspec
 
 from exec_magic import quantities
 from exec_magic.errors import BadOption
-from exec_magic.model import Bytes, Limits, Seconds
+from exec_magic.model import Bytes, Limits, PastMaxOutput, Seconds
 
 PREFIX = "EXEC_MAGIC_"
 #: Where nobody is there to interrupt a cell that never ends.
@@ -24,6 +25,8 @@ UNWATCHED_TIMEOUT: Seconds = 600.0
 
 _DURATION = {"allowed": quantities.DURATIONS, "parse": quantities.parse_duration}
 _SIZE = {"allowed": quantities.SIZES, "parse": quantities.parse_size}
+_COUNT = {"allowed": quantities.COUNTS, "parse": quantities.parse_count}
+_CPUS = {"allowed": quantities.CPUS, "parse": quantities.parse_cpus}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,10 +45,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="memory of a run's whole tree; else runs share one budget", extra=_SIZE
         ),
     ] = None
+    cpu_time: Annotated[
+        Seconds | None,
+        msgspec.Meta(description="CPU time of a run's whole tree", extra=_DURATION),
+    ] = None
+    cpus: Annotated[
+        float | None,
+        msgspec.Meta(description="CPUs' worth of time that a run's tree may use", extra=_CPUS),
+    ] = None
+    processes: Annotated[
+        int | None,
+        msgspec.Meta(description="processes and threads of a run's tree", extra=_COUNT),
+    ] = None
+    max_output: Annotated[
+        Bytes, msgspec.Meta(description="what a run may show in all", extra=_SIZE)
+    ] = Limits().max_output
+    past_max_output: Annotated[
+        PastMaxOutput,
+        msgspec.Meta(description="what happens past max_output: the middle goes, or the run"),
+    ] = "truncate"
     summary: Annotated[
         Literal["full", "stable"],
         msgspec.Meta(description="'stable' leaves every figure that varies out of the record"),
     ] = "full"
+    guard: Annotated[
+        Literal["on", "off"],
+        msgspec.Meta(description="whether commands such as rm -rf / are refused, as accidents"),
+    ] = "on"
     preload: Annotated[
         Literal["first run", "at load"],
         msgspec.Meta(description="when the sandbox server starts"),
@@ -55,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 _configured: dict[str, Any] = {}
 _TYPES = typing.get_type_hints(Settings, include_extras=True)
 NAMES: tuple[str, ...] = Settings.__struct_fields__
+LIMITS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Limits))
 
 
 def meaning(name: str) -> str:
@@ -95,22 +122,34 @@ def load() -> Settings:
     return Settings(**{**_environment(), **_configured})
 
 
-def resolve_limits(
-    timeout: str | float | None,
-    memory: str | float | None,
-    *,
-    is_interactive: bool,
-) -> Limits:
+class Asked(typing.TypedDict, total=False):
+    """Limits as somebody asks for them; None, like nothing, leaves the configured one."""
+
+    timeout: str | float | None
+    memory: str | float | None
+    cpu_time: str | float | None
+    cpus: str | float | None
+    processes: str | int | None
+    max_output: str | float | None
+    past_max_output: PastMaxOutput | None
+
+
+def resolve_limits(asked: Asked, *, is_interactive: bool) -> Limits:
     """Return a run's limits: what was asked for, else what is configured, else the default.
 
-    `is_interactive`: somebody is there who can interrupt. Raises BadOption, in one line.
+    `is_interactive`: somebody is there who can interrupt. Raises BadOption, in one line, and
+    TypeError for a limit that there is not.
     """
     settings = load()
-    wall = settings.timeout if timeout is None else parse("timeout", timeout, "timeout")
-    if wall is None and not is_interactive:
-        wall = UNWATCHED_TIMEOUT
-    size = settings.memory if memory is None else parse("memory", memory, "memory")
-    return Limits(timeout=wall, memory=size)
+    values = {name: getattr(settings, name) for name in LIMITS}
+    for name, value in asked.items():
+        if name not in LIMITS:
+            raise TypeError(f"{name!r} is no limit; there are: {', '.join(LIMITS)}")
+        if value is not None:
+            values[name] = parse(name, value, name)
+    if values["timeout"] is None and not is_interactive:
+        values["timeout"] = UNWATCHED_TIMEOUT
+    return Limits(**values)
 
 
 def _environment() -> dict[str, Any]:

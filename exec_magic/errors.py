@@ -3,6 +3,7 @@
 ExecMagicError                   something that we, not the user's code, could not do
 ├── BadOption (ValueError)       an option, keyword or setting has a value that is not allowed
 ├── BadBody (SyntaxError)        the cell's code does not compile; nothing was started
+├── BadCommand (ValueError)      the command cannot be run as it stands; nothing was started
 ├── Unavailable                  this machine cannot give what was asked for
 └── ProtocolError                the other end of a socket sent what is no frame
 
@@ -28,6 +29,10 @@ class BadOption(ExecMagicError, ValueError):
 
 class BadBody(ExecMagicError, SyntaxError):
     """The cell's code does not compile."""
+
+
+class BadCommand(ExecMagicError, ValueError):
+    """The command is empty, its program, script or folder missing, or it is an accident."""
 
 
 class Unavailable(ExecMagicError):

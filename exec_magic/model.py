@@ -6,6 +6,7 @@ points in time are of the monotonic clock unless a name says `started` (seconds 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
@@ -60,10 +61,75 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Command:
+    """A program with its arguments, or a line for a shell; made by one of the four below.
+
+    Words are not expanded; `shell` and `interpreter` are split as a shell does (`bash -e`).
+    `cwd` is the folder it starts in, else the notebook's; `stdin` what it reads, else nothing.
+    """
+
+    how: Literal["shell", "exec", "script", "aws"]
+    #: The shell's line alone; program or file and arguments; aws's service, command, arguments.
+    words: tuple[str, ...]
+    #: The shell, or what runs a script; None: the file runs by itself.
+    interpreter: str | None = None
+    cwd: str | None = None
+    stdin: bytes | None = field(default=None, repr=False)
+    #: IPython's colour theme for the cells that come after, where this starts the server.
+    colors: str = "nocolor"
+
+    @classmethod
+    def shell(
+        cls, line: str, *, shell: str = "bash", cwd: str | None = None, stdin: str | bytes = b""
+    ) -> Command:
+        """Return a line, or several, for a shell: `Command.shell("ls | wc -l")`."""
+        return cls("shell", (line,), shell, cwd, _encoded(stdin))
+
+    @classmethod
+    def exec(cls, *words: str, cwd: str | None = None, stdin: str | bytes = b"") -> Command:
+        """Return a program and its arguments, without a shell: `Command.exec("git", "status")`."""
+        return cls("exec", words, None, cwd, _encoded(stdin))
+
+    @classmethod
+    def script(
+        cls,
+        file: str,
+        *arguments: str,
+        interpreter: str | None = None,
+        cwd: str | None = None,
+        stdin: str | bytes = b"",
+    ) -> Command:
+        """Return a script and its arguments: `Command.script("job.R", interpreter="Rscript")`.
+
+        Without an interpreter the file has to be executable.
+        """
+        return cls("script", (file, *arguments), interpreter, cwd, _encoded(stdin))
+
+    @classmethod
+    def aws(cls, service: str, command: str, *arguments: str, cwd: str | None = None) -> Command:
+        """Return a call of AWS's command line, asked for JSON: `Command.aws("s3api", "list-buckets")`.
+
+        The document that it answers is `run.values["json"]`.
+        """
+        return cls("aws", (service, command, *arguments), None, cwd)
+
+    @property
+    def code(self) -> str:
+        """The command as one would type it, with what it reads after it."""
+        typed = self.words[0] if self.how == "shell" else shlex.join(self.words)
+        whole = typed if self.how in {"shell", "exec"} else f"{self.interpreter or self.how} {typed}"
+        return whole if self.stdin is None else f"{whole}\n{self.stdin.decode(errors='replace')}"
+
+
+def _encoded(text: str | bytes) -> bytes | None:
+    return (text.encode(errors="surrogateescape") if isinstance(text, str) else bytes(text)) or None
+
+
+@dataclass(frozen=True)
 class Spec:
     """Everything that says what a run does, fixed at submission."""
 
-    task: Cell
+    task: Cell | Command
     name: str
     limits: Limits = Limits()
     labels: Mapping[str, Any] = field(default_factory=dict)
@@ -123,6 +189,8 @@ class Facts:
     is_cancelled: bool = False
     #: We ended what still went on some time after the end frame.
     is_overdue: bool = False
+    #: A new process or thread was refused at the limit of processes.
+    is_refused_processes: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ _DURATION = re.compile(
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 SIZES = "a size above zero such as 512M, 1.5G or 2GiB (a bare number is bytes)"
+COUNTS = "a whole number above zero"
+CPUS = "a number of CPUs such as 1 or 0.5, at least 0.01"
 DURATIONS = "a duration above zero such as 30s, 5m or 1h30m (a bare number is seconds)"
 
 
@@ -47,6 +49,28 @@ def parse_duration(text: str | float) -> float:
     if not 0 < seconds < math.inf:
         raise ValueError(text)
     return seconds
+
+
+def parse_count(text: str | float) -> int:
+    """Return the whole number that `text` names.
+
+    Raises ValueError where it is none or not above zero.
+    """
+    count = int(str(text).strip())
+    if count <= 0:
+        raise ValueError(text)
+    return count
+
+
+def parse_cpus(text: str | float) -> float:
+    """Return the number of CPUs, also a part of one, that `text` names.
+
+    Raises ValueError where it is none, or below a hundredth (the kernel's least quota is 1 ms).
+    """
+    cpus = float(str(text).strip())
+    if not 0.01 <= cpus < 1e6:
+        raise ValueError(text)
+    return cpus
 
 
 def format_size(size: float) -> str:

@@ -13,10 +13,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from exec_magic import config
+from exec_magic.engine import command
 from exec_magic.engine.executor import Executor
 from exec_magic.engine.run import Run
 from exec_magic.errors import BadBody, BadOption, Interrupted
-from exec_magic.model import Cell, Limits, Listener, Record, Sample, Spec
+from exec_magic.model import Cell, Command, Limits, Listener, Record, Sample, Spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +62,8 @@ class Shows:
 
     outputs: bool = True
     record: bool = True
+    #: `stdout`, `stderr`: streams that are not shown.
+    hidden: frozenset[str] = frozenset()
     #: Tracebacks are text on stderr, not outputs that make a notebook's cell count as failed.
     errors_as_text: bool = False
 
@@ -87,7 +90,7 @@ class Session:
 
     def submit(
         self,
-        task: Cell,
+        task: Cell | Command,
         *,
         name: str | None = None,
         limits: Limits = Limits(),
@@ -95,11 +98,11 @@ class Session:
         listener: Listener | None = None,
         on_slow_start: Callable[[], None] | None = None,
     ) -> Run:
-        """Run a cell in a sandbox; return its Run once the server is up.
+        """Run a cell or command in a sandbox; return its Run once the server is up.
 
         `listener` is called on the engine's thread; `on_slow_start` in the caller's, once, where
         the server takes long to start.
-        Raises BadOption, BadBody, Unavailable; then nothing was started.
+        Raises BadOption, BadBody, BadCommand, Unavailable; then nothing was started.
         """
         check(task, name)
         with self._lock:
@@ -115,7 +118,7 @@ class Session:
 
     def attend(
         self,
-        task: Cell,
+        task: Cell | Command,
         *,
         name: str | None = None,
         limits: Limits = Limits(),
@@ -124,7 +127,7 @@ class Session:
         on_slow_start: Callable[[], None] | None = None,
         on_start: Callable[[Run], object] = lambda _: None,
     ) -> Run:
-        """Run a cell and wait, showing its outputs as they come, then its record; return the run.
+        """Run a task and wait, showing its outputs as they come, then its record; return the run.
 
         `on_start` is called with the run as soon as there is one.
         Raises as `submit`; and Interrupted, when the run is gone, where SIGINT came.
@@ -136,7 +139,9 @@ class Session:
         self.executor.start(task.colors, on_slow_start)
         events: follow.Events = queue.SimpleQueue()
         screen = publish.screen() if shows.outputs else None
-        show = partial(publish.show, on=screen, is_error_text=shows.errors_as_text)
+        show = partial(
+            publish.show, on=screen, is_error_text=shows.errors_as_text, hidden=shows.hidden
+        )
         with follow.interrupts_to(events):
             run = self.submit(task, name=name, limits=limits, labels=labels, listener=events.put)
             on_start(run)
@@ -148,23 +153,28 @@ class Session:
 
     def run(
         self,
-        code: str,
+        task: Cell | Command,
         *,
         name: str | None = None,
-        memory: str | float | None = None,
-        timeout: str | float | None = None,
+        asked: config.Asked,
         labels: Mapping[str, Any] | None = None,
         is_shown: bool = False,
     ) -> Run:
-        """Run a cell and wait; return its Run, however it ended.
+        """Run a cell or command and wait; return its Run, however it ended.
 
         `is_shown`: output appears as it comes, the record follows.
         Raises what `submit` raises, and Interrupted where the user interrupts.
         """
-        limits = config.resolve_limits(timeout, memory, is_interactive=False)
+        limits = config.resolve_limits(asked, is_interactive=False)
         # The caller's cell does not fail with the run: no error output, which would say so.
         shows = Shows(outputs=is_shown, record=is_shown, errors_as_text=True)
-        return self.attend(Cell(code), name=name, limits=limits, labels=labels, shows=shows)
+        return self.attend(task, name=name, limits=limits, labels=labels, shows=shows)
+
+    def show_record(self, run: Run) -> None:
+        """Show a run's record, where it is worth it."""
+        from exec_magic.display import publish
+
+        self._show_record(run, publish.screen())
 
     def replay(self, run: Run) -> None:
         """Show again what a run has shown, errors as text, and its record."""
@@ -256,11 +266,15 @@ def _leave_to_parent() -> None:
 os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-def check(task: Cell, name: str | None) -> None:
-    """Raise BadOption or BadBody unless task and name can be submitted."""
+def check(task: Cell | Command, name: str | None) -> None:
+    """Raise BadOption, BadBody or BadCommand unless task and name can be submitted."""
     if name is not None:
         check_name(name)
-    check_body(task.code, task.header_lines)
+    match task:
+        case Cell():
+            check_body(task.code, task.header_lines)
+        case Command():
+            command.check(task, is_guarded=config.load().guard == "on")
 
 
 def check_name(name: str) -> None:

@@ -35,7 +35,7 @@ def for_type_checkers() -> set[str]:
     return {
         alias.name
         for node in block.body
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("exec_magic")
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("exec_magic.")
         for alias in node.names
     }
 

@@ -40,12 +40,18 @@ def screen() -> Screen:
     return Standard() if shell is None else Shell(shell)
 
 
-def show(output: OutputDict, on: Screen | None, *, is_error_text: bool = False) -> None:
-    """Show an output, unless `on` is None.
+def show(
+    output: OutputDict,
+    on: Screen | None,
+    *,
+    is_error_text: bool = False,
+    hidden: frozenset[str] = frozenset(),
+) -> None:
+    """Show an output, unless `on` is None or it is text of a stream in `hidden`.
 
     With `is_error_text` an error is text on stderr, not an error output.
     """
-    if on is None:
+    if on is None or output.get("name") in hidden:
         return
     match output["output_type"]:
         case "stream":

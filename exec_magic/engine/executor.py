@@ -11,17 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from exec_magic.engine import verdict
+from exec_magic.engine import handover, verdict
 from exec_magic.engine.budget import budget
-from exec_magic.engine.launcher import Server, cpus, search_path
+from exec_magic.engine.launcher import Server
 from exec_magic.engine.live import Child, Live
 from exec_magic.engine.loop import Dispatcher, Loop
 from exec_magic.engine.run import Run
+from exec_magic.errors import Unavailable
 from exec_magic.model import (
     Cancelled,
+    Command,
     Facts,
     Figures,
     Finished,
+    Limits,
     Listener,
     Lost,
     Outcome,
@@ -92,6 +95,7 @@ class Executor:
             with self._lock:
                 if self._server is None:  # it has died since
                     continue
+                _check_enforceable(spec.limits, self._server.controllers)
                 if self._stock:
                     self._take(run, listener, self._stock.popleft())
                 else:
@@ -135,7 +139,11 @@ class Executor:
         order = {"do": "take", "child": child.number, "run": run.id, "budget": self._budget}
         server.order({**order, "limits": dataclasses.asdict(limits)})
         live.tell(Started(run.id))
-        live.begin(_hand_over(run.spec), lambda verb: self._order({"do": verb, "run": run.id}))
+        live.begin(
+            handover.order(run.spec),
+            handover.stdin(run.spec),
+            lambda verb: self._order({"do": verb, "run": run.id}),
+        )
 
     def _order(self, order: dict[str, Any]) -> None:
         server = self._server
@@ -206,8 +214,11 @@ class Executor:
     def _end(self, live: Live, facts: Facts) -> None:
         story = live.end()
         spec = live.run.spec
-        outcome = verdict.judge(facts, story, spec.limits, live.run.budget)
-        hints = verdict.hints(outcome, story, spec.limits)
+        is_command = isinstance(spec.task, Command)
+        outcome = verdict.judge(
+            facts, story, spec.limits, live.run.budget, is_command=is_command
+        )
+        hints = verdict.hints(outcome, facts, story, spec.limits)
         _finish(live.run, live.tell, outcome, facts, story, hints)
 
     def _lose(self, server: Server) -> None:
@@ -258,18 +269,16 @@ def _facts(fact: dict[str, Any]) -> Facts:
         is_shared_budget=fact["is_shared_budget"],
         is_cancelled=fact["is_cancelled"],
         is_overdue=fact["is_overdue"],
+        is_refused_processes=fact["is_refused_processes"],
     )
 
 
-def _hand_over(spec: Spec) -> dict[str, Any]:
-    """Return the frame that makes a waiting child the notebook's: it goes to that child only."""
-    return {
-        "code": spec.task.code,
-        "execution_count": spec.task.execution_count,
-        "header_lines": spec.task.header_lines,
-        "colors": spec.task.colors,
-        "cwd": str(Path.cwd()),
-        "environ": dict(os.environ),
-        "path": search_path(),
-        "cpus": cpus(),
-    }
+def _check_enforceable(limits: Limits, controllers: frozenset[str]) -> None:
+    """Raise Unavailable for a limit that was asked for and that nothing here can enforce."""
+    for name, controller in (("processes", "pids"), ("cpus", "cpu")):
+        asked = getattr(limits, name)
+        if asked is not None and controller not in controllers:
+            raise Unavailable(
+                f"--{name} {asked:g} cannot be enforced here: it takes a {controller} cgroup that "
+                "this user may use (root's, or one that systemd delegates)"
+            )

@@ -56,16 +56,24 @@ class Live:
         self._error: CodeError | None = None
         self._on_end: Callable[[str], None] = lambda _: None
 
-    def begin(self, order: dict[str, Any], on_end: Callable[[str], None]) -> None:
-        """Hand over; `on_end` is called where the run must end, with the order for it.
+    def begin(
+        self, order: dict[str, Any], stdin: int | None, on_end: Callable[[str], None]
+    ) -> None:
+        """Hand over, with a descriptor to read from that is closed here; `on_end` is called where the run must end, with the order for it.
 
         `end`: it says so itself; `kill`: it talks rubbish; `stop`: it shows too much.
         """
         self._on_end = on_end
+        frame = wire.encode(order)
         try:
-            self.child.socket.sendall(wire.encode(order))
+            if stdin is not None:
+                frame = frame[socket.send_fds(self.child.socket, [frame], [stdin]) :]
+            self.child.socket.sendall(frame)
         except (BrokenPipeError, ConnectionResetError):
             pass  # it is dead; the server says so
+        finally:
+            if stdin is not None:
+                os.close(stdin)
         self._loop.listen(self.child.socket.fileno(), self._read_frames)
         for descriptor in self._texts:
             self._loop.listen(descriptor, functools.partial(self._read_text, descriptor))

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Generator
 from typing import Any
 
+from exec_magic.engine import command
 from exec_magic.engine.loop import Dispatcher
 from exec_magic.engine.transcript import Transcript
 from exec_magic.errors import SandboxError
@@ -18,6 +19,7 @@ from exec_magic.model import (
     Bytes,
     Cancelled,
     CodeError,
+    Command,
     Completed,
     Facts,
     Failed,
@@ -67,6 +69,7 @@ class Run(concurrent.futures.Future[dict[str, Any]]):
         self._stop = stop
         self._started: Seconds | None = None
         self._outcome: Outcome | None = None
+        self._values: dict[str, Any] = {}
         self._facts = Facts(None, None, Figures())
         self._error: CodeError | None = None
         self._samples: list[Sample] = []
@@ -136,8 +139,8 @@ class Run(concurrent.futures.Future[dict[str, Any]]):
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values brought back, by name."""
-        return {}
+        """The values brought back, by name; of `Command.aws` its answer, parsed, as `json`."""
+        return dict(self._values)
 
     # What it used.
 
@@ -285,12 +288,18 @@ class Run(concurrent.futures.Future[dict[str, Any]]):
         self.stamps["resolved"] = time.monotonic()
         match outcome:
             case Completed():
+                self._values = self._answer()
                 self.set_result(self.values)
             case Cancelled():
                 super().cancel()
                 self.set_running_or_notify_cancel()
             case Failed() | Stopped() | Lost():
                 self.set_exception(SandboxError(outcome.message, self))
+
+    def _answer(self) -> dict[str, Any]:
+        task = self.spec.task
+        answer = command.document(task, self.stdout) if isinstance(task, Command) else None
+        return {} if answer is None else {"json": answer}
 
     def forget_outputs(self) -> None:
         """Let go of output and samples; the figures stay."""

@@ -22,11 +22,13 @@ from exec_magic.quantities import format_duration, format_size
 _SENT = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT})
 
 
-def judge(facts: Facts, story: Story, limits: Limits, budget: Bytes) -> Outcome:
+def judge(
+    facts: Facts, story: Story, limits: Limits, budget: Bytes, *, is_command: bool = False
+) -> Outcome:
     """Return how the run ended.
 
-    The run's own word decides only between completed and failed, and only where its process
-    exited with code 0.
+    A cell's own word decides only between completed and failed, and only where its process
+    exited with code 0. A command has no word of its own: its exit status says all.
     """
     if facts.is_cancelled:
         return Cancelled()
@@ -34,9 +36,20 @@ def judge(facts: Facts, story: Story, limits: Limits, budget: Bytes) -> Outcome:
         return _stopped(facts, limits, budget)
     if story.is_garbled:
         return Failed("failed: the run sent what is no output; it was ended")
-    if facts.signal is not None and not (facts.is_overdue and story.is_finished):
+    is_ours = facts.is_overdue and story.is_finished and not is_command
+    if facts.signal is not None and not is_ours:
         return _died(facts.signal)
+    if is_command:
+        return _exited(facts.exit_code or 0)
     return _ended(facts, story)
+
+
+def _exited(code: int) -> Outcome:
+    if not code:
+        return Completed()
+    # How shells, which go on, tell of a process that they waited for.
+    name = f" ({_name(code - 128)} ended a process of it)" if code - 128 in _KNOWN else ""
+    return Failed(f"failed: exit code {code}{name}")
 
 
 def _ended(facts: Facts, story: Story) -> Outcome:
@@ -52,8 +65,11 @@ def _ended(facts: Facts, story: Story) -> Outcome:
     return Completed()
 
 
-def hints(outcome: Outcome, story: Story, limits: Limits) -> tuple[str, ...]:
+def hints(outcome: Outcome, facts: Facts, story: Story, limits: Limits) -> tuple[str, ...]:
     """Return one line for each option that would have helped."""
+    if facts.is_refused_processes and not isinstance(outcome, Completed):
+        count = "" if limits.processes is None else f" of {limits.processes}"
+        return (f"a process or thread was refused at the limit{count}; --processes raises it",)
     is_failed = isinstance(outcome, Failed) and story.error is not None
     name = story.error.name if is_failed and story.error else ""
     if name in {"MemoryError", "_ArrayMemoryError"} and limits.memory is not None:
@@ -86,7 +102,7 @@ def _stopped(facts: Facts, limits: Limits, budget: Bytes) -> Stopped:
 
 
 def _died(number: int) -> Failed:
-    name = signal.Signals(number).name if number in _KNOWN else f"signal {number}"
+    name = _name(number)
     if number in _SENT:
         reason: Reason = "killed"
         who = "not sent by exec_magic"
@@ -95,6 +111,10 @@ def _died(number: int) -> Failed:
         return Failed(f"failed: killed by {name}, {who}", reason)
     description = signal.strsignal(number) or "unknown"
     return Failed(f"failed: the process crashed: {description.lower()} ({name})")
+
+
+def _name(number: int) -> str:
+    return signal.Signals(number).name if number in _KNOWN else f"signal {number}"
 
 
 _KNOWN = frozenset(int(known) for known in signal.Signals)

@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 
 from exec_magic import config
 from exec_magic.errors import BadBody, BadOption, SandboxError
+from exec_magic.magics.options import limits_of
 from exec_magic.magics.shell import cell_number, header_lines, is_watched, is_whole_cell
 from exec_magic.model import Cell
 
@@ -34,9 +35,7 @@ def run_cell(shell: InteractiveShell, options: argparse.Namespace, body: str) ->
         run = session.current().attend(
             Cell(body, cell_number(shell), header_lines(shell, body), str(shell.colors)),
             name=options.name,
-            limits=config.resolve_limits(
-                options.timeout, options.memory, is_interactive=is_watched(shell)
-            ),
+            limits=config.resolve_limits(limits_of(options), is_interactive=is_watched(shell)),
             shows=session.Shows(record=not options.quiet, errors_as_text=not is_raising),
             on_slow_start=None if note is None else note.say,
             on_start=_binder(shell, options.name, note),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -51,7 +52,7 @@ class Option:
 
 def _setting(name: str, text: str) -> Any:
     try:
-        return config.parse(name, text, f"--{name}")
+        return config.parse(name, text, f"--{name.replace('_', '-')}")
     except BadOption as error:
         raise UsageError(str(error)) from None
 
@@ -80,6 +81,42 @@ OPTIONS = (
         "shares one budget with all runs that have none: 75 % of what is available",
         read=partial(_setting, "memory"),
     ),
+    Option(
+        None,
+        "--cpu-time",
+        "T",
+        "CPU time of the run's whole tree",
+        "none",
+        is_everyday=False,
+        read=partial(_setting, "cpu_time"),
+    ),
+    Option(
+        None,
+        "--cpus",
+        "N",
+        "CPUs' worth of time that the tree may use: `1`, `0.5`",
+        "all that the notebook has",
+        is_everyday=False,
+        read=partial(_setting, "cpus"),
+    ),
+    Option(
+        None,
+        "--processes",
+        "N",
+        "processes and threads at once",
+        "512, or 64 per CPU where that is more",
+        is_everyday=False,
+        read=partial(_setting, "processes"),
+    ),
+    Option(
+        None,
+        "--max-output",
+        "SIZE",
+        "what the run may show in all; past that its middle is left out",
+        "10 MB",
+        is_everyday=False,
+        read=partial(_setting, "max_output"),
+    ),
     Option("-q", "--quiet", None, "shows no record at the end", "shown"),
     Option(
         None,
@@ -107,6 +144,11 @@ def declared(function: _Function) -> _Function:
     decorated: _Function = magic_arguments("%sandbox")(function)
     decorated.parser.allow_abbrev = False  # type: ignore[attr-defined]
     return decorated
+
+
+def limits_of(given: argparse.Namespace) -> config.Asked:
+    """Return the limits among the options on a line."""
+    return typing.cast("config.Asked", {name: getattr(given, name, None) for name in config.LIMITS})
 
 
 def words(line: str) -> list[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: What is used where it is there; the first is what makes it worth the while.
 PREFIX = "exec_magic-"
-CONTROLLERS = ("memory", "pids", "cpu")
+CONTROLLERS = ("memory", "pids", "cpu", "cpuacct")
 #: The period of CPU limits, microseconds: the kernel's own default.
 PERIOD = 100_000
 
@@ -96,6 +96,14 @@ class Group:
             return int(self._read("memory", name))
         except FileNotFoundError:
             return None  # version 2 before Linux 5.19
+
+    def cputime(self) -> float | None:
+        """Return the CPU seconds of all that ever was in the group; None where nobody counts."""
+        if self._is_version_2:
+            return self._count("memory", "cpu.stat", "usage_usec") / 1e6
+        if "cpuacct" not in self._folders:
+            return None
+        return int(self._read("cpuacct", "cpuacct.usage")) / 1e9
 
     def limit_memory(self, size: int) -> None:
         """Hold the tree to `size` bytes above what it holds now."""

@@ -1,8 +1,9 @@
-"""The life of a run's process, from the fork to its exit.
+"""The life of a run's process, from the fork to its exit or to the command that it becomes.
 
-Descriptors, the same in every run: 0 /dev/null; 1 and 2 pipes to the kernel process; 3 the run's
-socket (hand-over and code in, output out); 4 the server's bell: `r` ready, `g` go, `e` ending,
-`x` exit. The server sets the limits before it rings `g`; no code of the user runs before that.
+Descriptors, the same in every run: 0 /dev/null, or what a command reads; 1 and 2 pipes to the
+kernel process; 3 the run's socket (hand-over and code in, output out); 4 the server's bell: `r`
+ready, `g` go, `e` ending, `x` exit. The server sets the limits before it rings `g`; no code of the
+user runs before that.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import signal
 import socket
 
 from exec_magic import wire
-from exec_magic.worker import cell
+from exec_magic.worker import cell, command
 from exec_magic.worker.confine import libc, namespaces
 
 TYPE_CHECKING = False
@@ -68,21 +69,26 @@ def _settle(descriptors: list[int], is_namespaced: bool) -> tuple[socket.socket,
 
 
 def _run(shell: cell.Shell, controller: ThreadpoolController, run_socket: socket.socket) -> int:
-    order = receive(run_socket)
+    order, stdin = receive(run_socket)
+    if "argv" in order:
+        return command.become(order, stdin)
     shell.channel.open(run_socket)
     cell.hand_over(shell, order, controller)
     return cell.run(shell, order)
 
 
-def receive(run_socket: socket.socket) -> dict[str, Any]:
-    """Return the head of the next frame; its sender is the kernel process, and trusted."""
-    head_size, _ = wire.HEAD.unpack(_exactly(run_socket, wire.HEAD.size))
+def receive(run_socket: socket.socket) -> tuple[dict[str, Any], int | None]:
+    """Return the head of the next frame and the descriptor that came with it, if any.
+
+    Its sender is the kernel process, and trusted.
+    """
+    begin, descriptors, _, _ = socket.recv_fds(run_socket, wire.HEAD.size, 1)
+    head_size, _ = wire.HEAD.unpack(_exactly(run_socket, wire.HEAD.size, begin))
     order: dict[str, Any] = json.loads(_exactly(run_socket, head_size))
-    return order
+    return order, descriptors[0] if descriptors else None
 
 
-def _exactly(run_socket: socket.socket, size: int) -> bytes:
-    data = run_socket.recv(size, socket.MSG_WAITALL)
+def _exactly(run_socket: socket.socket, size: int, data: bytes = b"") -> bytes:
     while len(data) < size:
         more = run_socket.recv(size - len(data), socket.MSG_WAITALL)
         if not more:

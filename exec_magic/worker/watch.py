@@ -28,6 +28,8 @@ SOONEST, LATEST = 0.01, 0.25
 INTERRUPT_GRACE, TERMINATE_GRACE = 0.7, 0.3
 #: For exit handlers, after the run told that its code had ended.
 END_GRACE = 1.0
+#: Where no number was asked for: enough for joblib's and torch's, too few for a fork bomb.
+PROCESSES, PROCESSES_PER_CPU = 512, 64
 #: Of its memory limit a tree holds at least so much when the kernel kills for that limit.
 NEARLY = 0.9
 #: Above the memory limit, where allocation itself begins to fail.
@@ -57,13 +59,15 @@ class Watch:
         self._base = child.base
         self._peak: int | None = None
         self._charged: int | None = None
-        self._cputime = 0.0
+        self._is_refused_processes = False
+        self._cputime = self._seen_cputime = 0.0
         self._walltime = 0.0
         self._next_signal = 0
         self._signal_at: float | None = None
         self._last_sample = 0.0
         self._restrict(limits)
-        self._base_cputime = usage.cputime(child.pid)
+        self._base_cputime = 0.0
+        self._base_cputime = self._spent_by([child.pid])
         self.start = time.monotonic()
         timeout = limits["timeout"]
         self.deadline = None if timeout is None else self.start + timeout
@@ -78,8 +82,9 @@ class Watch:
             return
         if memory is not None:
             group.limit_memory(memory)
-        if limits["processes"] is not None and group.has("pids"):
-            group.limit_processes(limits["processes"])
+        if group.has("pids"):
+            most = max(PROCESSES, PROCESSES_PER_CPU * (os.cpu_count() or 1))
+            group.limit_processes(limits["processes"] or most)
         if limits["cpus"] is not None and group.has("cpu"):
             group.limit_cpus(limits["cpus"])
 
@@ -123,7 +128,7 @@ class Watch:
         if not self.limit and not self.is_cancelled:
             self.limit = limit
             self.is_shared_budget = is_shared_budget
-        self.child.kill()
+        self._kill()
 
     def cancel(self) -> None:
         """End the run by SIGINT, then SIGTERM, then SIGKILL, to the whole tree."""
@@ -146,7 +151,10 @@ class Watch:
         self._cputime = used.ru_utime + used.ru_stime - self._base_cputime + left
         group = self.child.group
         if group is not None:
+            if group.cputime() is not None:
+                self._cputime = self._spent_by([])
             self._charged = group.charged()
+            self._is_refused_processes = group.processes_refused()
             if self._is_out_of_memory() and not self.is_cancelled:
                 self.limit = self.limit or "memory"
                 # The kernel refused more: what was charged then is what the tree held.
@@ -160,9 +168,11 @@ class Watch:
             "run": self.run,
             "status": self.status,
             "walltime": self._walltime,
-            "cputime": max(0.0, self._cputime + reaped),
+            # Of processes that we killed the last look tells more than their end.
+            "cputime": max(self._seen_cputime, self._cputime + reaped),
             "memory": self._peak,
             "memory_charged": self._charged,
+            "is_refused_processes": self._is_refused_processes,
             "limit": self.limit,
             "is_shared_budget": self.is_shared_budget,
             "is_cancelled": self.is_cancelled,
@@ -180,10 +190,18 @@ class Watch:
         self._signal_at = None if grace is None else now + grace
         if grace is None:
             self.is_overdue = self.is_ending and not self.is_cancelled
-            self.child.kill()
+            self._kill()
             return
         for pid in self.child.tree():
             reaping.send(pid, number)
+
+    def _kill(self) -> None:
+        """Kill the tree, after a last look: what is killed with its namespace tells no figures."""
+        try:
+            self._measure(is_last=False)
+        except OSError:
+            pass  # it is dying already
+        self.child.kill()
 
     def _measure(self, *, is_last: bool) -> dict[str, Any]:
         tree = self.child.tree()
@@ -203,20 +221,28 @@ class Watch:
             # Page tables shrink again; the kernel keeps the highest sum of all resident pages.
             peak = max(peak, looks[0].highest - looks[0].files - self._base.anonymous)
         self._peak = max(self._peak or 0, peak)
-        spent = sum(_spent(look.pid) for look in looks) - self._base_cputime
-        if self.child.init:
-            spent += usage.children_cputime(self.child.init)  # its orphans that have died
+        self._seen_cputime = self._spent_by([look.pid for look in looks])
         moved = [usage.transferred(look.pid) for look in looks]
         known = [pair for pair in moved if pair is not None]
         is_known = len(known) == len(moved)
         return {
-            "cputime": max(0.0, spent),
+            "cputime": self._seen_cputime,
             "memory": self.memory,
             "processes": len(looks),
             "threads": sum(look.threads for look in looks),
             "read_bytes": sum(pair[0] for pair in known) if is_known else None,
             "write_bytes": sum(pair[1] for pair in known) if is_known else None,
         }
+
+    def _spent_by(self, pids: list[int]) -> float:
+        """Return the CPU seconds of the tree since the hand-over."""
+        group = self.child.group
+        counted = None if group is None else group.cputime()
+        if counted is None:
+            counted = sum(_spent(pid) for pid in pids)
+            if self.child.init:
+                counted += usage.children_cputime(self.child.init)  # its orphans that have died
+        return max(0.0, counted - self._base_cputime)
 
     def _memory(self, looks: list[usage.Look], unmapped: int) -> int:
         if len(looks) == 1:

@@ -22,8 +22,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_defaults() -> None:
     """Where nobody says anything, there is no limit but for 10 minutes where nobody watches."""
-    assert config.resolve_limits(None, None, is_interactive=True) == Limits(None, None)
-    assert config.resolve_limits(None, None, is_interactive=False) == Limits(600.0, None)
+    assert config.resolve_limits({}, is_interactive=True) == Limits(None, None)
+    assert config.resolve_limits({}, is_interactive=False) == Limits(600.0, None)
     assert (config.load().summary, config.load().preload) == ("full", "first run")
 
 
@@ -31,10 +31,12 @@ def test_later_layers_win(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment beats the default, configuration the environment, the line everything."""
     monkeypatch.setenv("EXEC_MAGIC_TIMEOUT", "5m")
     monkeypatch.setenv("EXEC_MAGIC_MEMORY", "1G")
-    assert config.resolve_limits(None, None, is_interactive=True) == Limits(300.0, 1 << 30)
+    assert config.resolve_limits({}, is_interactive=True) == Limits(300.0, 1 << 30)
     config.configure("timeout", "1m")
-    assert config.resolve_limits(None, None, is_interactive=True) == Limits(60.0, 1 << 30)
-    assert config.resolve_limits("2s", 4096, is_interactive=False) == Limits(2.0, 4096)
+    assert config.resolve_limits({}, is_interactive=True) == Limits(60.0, 1 << 30)
+    assert config.resolve_limits({"timeout": "2s", "memory": 4096}, is_interactive=False) == Limits(
+        2.0, 4096
+    )
     config.configure("timeout", None)
     assert config.load().timeout == 300
 
@@ -85,7 +87,7 @@ def test_unknown_variable_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> 
 def test_limits_name_the_keyword() -> None:
     """A wrong limit in a call names the keyword."""
     with pytest.raises(BadOption, match=r"^memory: 'lots'"):
-        config.resolve_limits(None, "lots", is_interactive=False)
+        config.resolve_limits({"memory": "lots"}, is_interactive=False)
 
 
 def test_every_setting_says_what_it_is() -> None:

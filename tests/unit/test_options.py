@@ -31,6 +31,10 @@ def test_nothing_on_the_line() -> None:
         "name": None,
         "timeout": None,
         "memory": None,
+        "cpu_time": None,
+        "cpus": None,
+        "processes": None,
+        "max_output": None,
         "quiet": False,
         "no_raise_error": False,
     }

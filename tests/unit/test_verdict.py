@@ -110,7 +110,7 @@ def test_every_message_is_one_line(facts: Facts, story: Story) -> None:
 def test_memory_error_at_the_limit_is_hinted() -> None:
     """A MemoryError under a limit names the option that raises it."""
     story = Story(is_finished=True, error=CodeError("MemoryError", "", "", 1))
-    (hint,) = hints(_judge(_facts(), story), story, _LIMITS)
+    (hint,) = hints(_judge(_facts(), story), _facts(), story, _LIMITS)
     assert "--memory" in hint
 
 
