@@ -28,7 +28,15 @@ _SHARED = (
     | {"exec_magic", "exec_magic.worker"}
     | {
         f"exec_magic.worker.{name}"
-        for name in ("cgroup", "reaping", "usage", "confine", "confine.libc", "confine.namespaces")
+        for name in (
+            "cgroup",
+            "hierarchy",
+            "reaping",
+            "usage",
+            "confine",
+            "confine.libc",
+            "confine.namespaces",
+        )
     }
 )
 GUARDIAN = _SHARED | {"exec_magic.worker.guardian"}

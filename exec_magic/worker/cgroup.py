@@ -1,9 +1,7 @@
 """Control groups: the kernel itself counts a run's tree and holds it to its limits.
 
-Version 2 where it is delegated to us (or we are root), else version 1 where root may make groups;
-else there are none, and `prepare` says so with an empty dict. The guardian makes one group and
-removes it at the end with all that is in it; the server makes a group below it for each child.
-Memory limits hold from the hand-over on: what the child holds by then is added to them.
+The server makes a group for each child below the guardian's (`hierarchy.py`). Memory limits hold
+from the hand-over on: what the child holds by then is added to them.
 """
 
 from __future__ import annotations
@@ -14,44 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: What is used where it is there; the first is what makes it worth the while.
-PREFIX = "exec_magic-"
-CONTROLLERS = ("memory", "pids", "cpu", "cpuacct")
 #: The period of CPU limits, microseconds: the kernel's own default.
 PERIOD = 100_000
-
-
-def prepare() -> dict[str, str]:
-    """Make our group in every hierarchy; return its folder by controller, `{}` where none may be.
-
-    A folder is only returned when a process could be put below it. The groups bear the caller's
-    pid; those of guardians that were killed are removed.
-    """
-    for make in (_prepare_version_2, _prepare_version_1):
-        folders = make(PREFIX + str(os.getpid()))
-        if folders and _is_usable(folders):
-            for folder in set(folders.values()):
-                sweep(os.path.dirname(folder))
-            return folders
-        discard(folders)
-    return {}
-
-
-def sweep(folder: str) -> None:
-    """Remove the groups in `folder` whose guardian is dead."""
-    for entry in os.listdir(folder):
-        pid = entry[len(PREFIX) :]
-        if entry.startswith(PREFIX) and pid.isdigit() and not os.path.exists("/proc/" + pid):
-            discard({"": os.path.join(folder, entry)})
-
-
-def discard(folders: dict[str, str]) -> None:
-    """Remove our groups and those below; all processes in them are dead."""
-    for folder in set(folders.values()):
-        for entry in os.listdir(folder) if os.path.isdir(folder) else []:
-            if os.path.isdir(os.path.join(folder, entry)):
-                _remove(os.path.join(folder, entry))
-        _remove(folder)
 
 
 class Group:
@@ -71,7 +33,7 @@ class Group:
     def add(self, pid: int) -> None:
         """Put a process in; what it forks from now on is in too."""
         for folder in set(self._folders.values()):
-            _write(os.path.join(folder, "cgroup.procs"), pid)
+            write(os.path.join(folder, "cgroup.procs"), pid)
 
     def settle(self) -> None:
         """Take what is held now as nothing; what comes from now on counts."""
@@ -126,7 +88,7 @@ class Group:
         """Hold the tree to so many CPUs' time."""
         quota = int(cpus * PERIOD)
         if self._is_version_2:
-            _write(os.path.join(self._folders["cpu"], "cpu.max"), "{} {}".format(quota, PERIOD))
+            write(os.path.join(self._folders["cpu"], "cpu.max"), "{} {}".format(quota, PERIOD))
             return
         self._write("cpu", "cpu.cfs_period_us", PERIOD)
         self._write("cpu", "cpu.cfs_quota_us", quota)
@@ -152,7 +114,7 @@ class Group:
 
     def remove(self) -> bool:
         """Remove the groups; return False while a process is still leaving them."""
-        removed = [_remove(folder) for folder in set(self._folders.values())]
+        removed = [remove(folder) for folder in set(self._folders.values())]
         return all(removed)
 
     def has(self, controller: str) -> bool:
@@ -173,10 +135,10 @@ class Group:
         return total
 
     def _read(self, controller: str, name: str) -> str:
-        return _read(os.path.join(self._folders[controller], name))
+        return read(os.path.join(self._folders[controller], name))
 
     def _write(self, controller: str, name: str, value: int) -> None:
-        _write(os.path.join(self._folders[controller], name), value)
+        write(os.path.join(self._folders[controller], name), value)
 
 
 def is_version_2(folders: dict[str, str]) -> bool:
@@ -186,126 +148,20 @@ def is_version_2(folders: dict[str, str]) -> bool:
     )
 
 
-def _prepare_version_2(name: str) -> dict[str, str]:
-    mount = _mounts().get("")
-    if mount is None:
-        return {}
-    # A group with processes in it gives no controllers to groups below (but for the root's): then
-    # one above it may, if it is ours to use.
-    folder = os.path.normpath(mount + _own_paths().get("", "/"))
-    while True:
-        own = os.path.join(folder, name)
-        found = _enable(folder, own)
-        if found:
-            return dict.fromkeys(found, own)
-        if folder == mount or not folder.startswith(mount):
-            return {}
-        folder = os.path.dirname(folder)
-
-
-def _enable(folder: str, own: str) -> list[str]:
-    """Make `own` below `folder`, with memory and more controllers for groups below; else []."""
-    try:
-        os.mkdir(own)
-    except OSError:
-        return []
-    try:
-        if "memory" not in _read(os.path.join(own, "cgroup.controllers")).split():
-            _give(folder)
-        found = [name for name in CONTROLLERS if name in _give(own)]
-        if "memory" in found:
-            return found
-    except OSError:
-        pass  # not ours to give; the group above is tried
-    _remove(own)
-    return []
-
-
-def _give(folder: str) -> list[str]:
-    """Give groups below `folder` the controllers that it has; return those that they now have."""
-    there = _read(os.path.join(folder, "cgroup.controllers")).split()
-    control = os.path.join(folder, "cgroup.subtree_control")
-    for name in CONTROLLERS:
-        if name in there:
-            _write(control, "+" + name)
-    return _read(control).split()
-
-
-def _prepare_version_1(name: str) -> dict[str, str]:
-    mounts, own = _mounts(), _own_paths()
-    folders: dict[str, str] = {}
-    for controller in CONTROLLERS:
-        if controller not in mounts:
-            continue
-        folder = os.path.normpath(mounts[controller] + own.get(controller, "/")) + "/" + name
-        try:
-            os.mkdir(folder)
-        except FileExistsError:
-            pass  # two controllers in one hierarchy
-        except OSError:
-            continue  # not ours to use
-        folders[controller] = folder
-    return folders if "memory" in folders else _discarded(folders)
-
-
-def _discarded(folders: dict[str, str]) -> dict[str, str]:
-    discard(folders)
-    return {}
-
-
-def _is_usable(folders: dict[str, str]) -> bool:
-    """Try it: put a throw-away child into a group, for permissions to make one do not suffice."""
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            Group(folders, 0).add(os.getpid())
-            status = 0
-        except OSError:
-            pass  # the status says it
-        finally:
-            os._exit(status)
-    is_so = os.waitpid(child, 0)[1] == 0
-    for folder in set(folders.values()):
-        _remove(os.path.join(folder, "0"))
-    return is_so
-
-
-def _mounts() -> dict[str, str]:
-    """Return where each version 1 controller is mounted, and under "" version 2."""
-    found: dict[str, str] = {}
-    for line in _read("/proc/self/mountinfo").splitlines():
-        fields, _, kind = line.partition(" - ")
-        name, _, options = kind.split(" ", 2)
-        if name == "cgroup2":
-            found.setdefault("", fields.split()[4])
-        elif name == "cgroup":
-            for controller in options.split(","):
-                found.setdefault(controller, fields.split()[4])
-    return found
-
-
-def _own_paths() -> dict[str, str]:
-    """Return the group this process is in, by controller; under "" that of version 2."""
-    paths: dict[str, str] = {}
-    for line in _read("/proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            paths[controller] = path
-    return paths
-
-
-def _read(path: str) -> str:
+def read(path: str) -> str:
+    """Return a file's text."""
     with open(path) as file:
         return file.read()
 
 
-def _write(path: str, value: Any) -> None:
+def write(path: str, value: Any) -> None:
+    """Write a value into a file that is there."""
     with open(path, "w") as file:
         file.write(str(value))
 
 
-def _remove(folder: str) -> bool:
+def remove(folder: str) -> bool:
+    """Remove an empty group; return False while it is in use."""
     try:
         os.rmdir(folder)
     except FileNotFoundError:

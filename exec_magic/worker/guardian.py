@@ -21,7 +21,7 @@ import select
 import signal
 import sys
 
-from exec_magic.worker import cgroup, reaping
+from exec_magic.worker import hierarchy, reaping
 from exec_magic.worker.confine import libc, namespaces
 
 TYPE_CHECKING = False
@@ -33,12 +33,12 @@ def main() -> None:
     """Start the server and watch until the end of any of the three."""
     if sys.argv[1] == "sweep":  # after a guardian that was killed
         for folder in sys.argv[2:]:
-            cgroup.sweep(folder)
+            hierarchy.sweep(folder)
         return
     orders = json.loads(sys.argv[1])
     for name in ("control", "lifeline", "kernel"):
         os.set_inheritable(orders[name], False)
-    groups = cgroup.prepare()
+    groups = hierarchy.prepare()
     libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
     is_namespaced = orders["namespaced"] and namespaces.available()
     if is_namespaced:
@@ -51,7 +51,7 @@ def main() -> None:
     # are now children of this process.
     while not reaping.kill_descendants(timeout=60.0):
         pass
-    cgroup.discard(groups)
+    hierarchy.discard(groups)
 
 
 def _start_server(orders: dict[str, Any], is_namespaced: bool, groups: dict[str, str]) -> int:

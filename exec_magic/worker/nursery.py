@@ -98,7 +98,7 @@ class Nursery:
     ) -> None:
         """`live(descriptors, is_warm)` is the child's life and never returns.
 
-        Without `inits` children share the server's PID namespace; `groups` are cgroup.prepare's.
+        Without `inits` children share the server's PID namespace; `groups` are hierarchy.prepare's.
         """
         self.groups = groups
         self._leaving: list[Group] = []

@@ -34,7 +34,7 @@ import socket
 import sys
 import time
 
-from exec_magic.worker import cgroup, reaping
+from exec_magic.worker import hierarchy, reaping
 from exec_magic.worker.confine import libc
 from exec_magic.worker.inits import Inits
 from exec_magic.worker.link import MAX_MESSAGE, Link
@@ -92,7 +92,7 @@ def main() -> None:
     server.serve(leash)
     # The guardian would do it too, unless it is the one that died.
     reaping.kill_descendants(END_TIMEOUT)
-    cgroup.discard(groups)
+    hierarchy.discard(groups)
     os._exit(0)
 
 
