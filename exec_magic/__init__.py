@@ -90,9 +90,8 @@ def run(
     KeyboardInterrupt cancels the run and is raised when it has ended.
     """
     from exec_magic import session
-    from exec_magic.model import Cell
 
-    whole = Cell(task) if isinstance(task, str) else task
+    whole = session.task_of(task)
     return session.current().run(whole, name=name, asked=limits, labels=labels, is_shown=show)
 
 
@@ -105,10 +104,9 @@ def submit(
 ) -> Run:
     """Start a task in a sandbox and return its Run, a Future, at once; otherwise as `run`."""
     from exec_magic import config, session
-    from exec_magic.model import Cell
 
     resolved = config.resolve_limits(limits, is_interactive=False)
-    whole = Cell(task) if isinstance(task, str) else task
+    whole = session.task_of(task)
     return session.current().submit(whole, name=name, limits=resolved, labels=labels)
 
 

@@ -6,6 +6,8 @@ points in time are of the monotonic clock unless a name says `started` (seconds 
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,6 +62,10 @@ class Cell:
     colors: str = "nocolor"
 
 
+#: What a command reads is data, not code, where it is more than a script.
+_LONGEST_SHOWN = 64 << 10
+
+
 @dataclass(frozen=True)
 class Command:
     """A program with its arguments, or a line for a shell; made by one of the four below.
@@ -107,18 +113,25 @@ class Command:
 
     @classmethod
     def aws(cls, service: str, command: str, *arguments: str, cwd: str | None = None) -> Command:
-        """Return a call of AWS's command line, asked for JSON: `Command.aws("s3api", "list-buckets")`.
+        """Return a call of AWS's command line, asked for JSON: `Command.aws("sqs", "list-queues")`.
 
-        The document that it answers is `run.values["json"]`.
+        The document that it answers is `run.values["json"]`; there is none where it answers text.
         """
         return cls("aws", (service, command, *arguments), None, cwd)
 
-    @property
+    @functools.cached_property
     def code(self) -> str:
         """The command as one would type it, with what it reads after it."""
         typed = self.words[0] if self.how == "shell" else shlex.join(self.words)
-        whole = typed if self.how in {"shell", "exec"} else f"{self.interpreter or self.how} {typed}"
-        return whole if self.stdin is None else f"{whole}\n{self.stdin.decode(errors='replace')}"
+        whole = (
+            typed if self.how in {"shell", "exec"} else f"{self.interpreter or self.how} {typed}"
+        )
+        if self.stdin is None:
+            return whole
+        if len(self.stdin) > _LONGEST_SHOWN:
+            digest = hashlib.sha256(self.stdin).hexdigest()
+            return f"{whole}\n({len(self.stdin)} bytes, SHA-256 {digest})"
+        return f"{whole}\n{self.stdin.decode(errors='replace')}"
 
 
 def _encoded(text: str | bytes) -> bytes | None:

@@ -266,6 +266,15 @@ def _leave_to_parent() -> None:
 os.register_at_fork(after_in_child=_leave_to_parent)
 
 
+def task_of(task: object) -> Cell | Command:
+    """Return a task as the Python API takes it: a cell's text, or a Command; else TypeError."""
+    if isinstance(task, str):
+        return Cell(task)
+    if isinstance(task, Cell | Command):
+        return task
+    raise TypeError(f"a task is a cell's text or a Command, not {type(task).__name__}")
+
+
 def check(task: Cell | Command, name: str | None) -> None:
     """Raise BadOption, BadBody or BadCommand unless task and name can be submitted."""
     if name is not None:
@@ -277,10 +286,10 @@ def check(task: Cell | Command, name: str | None) -> None:
             command.check(task, is_guarded=config.load().guard == "on")
 
 
-def check_name(name: str) -> None:
-    """Raise BadOption unless a run can be bound to `name`."""
+def check_name(name: str, option: str = "--name") -> None:
+    """Raise BadOption unless what `option` names can be bound to `name`."""
     if not name.isidentifier() or name in _keywords():
-        raise BadOption(f"--name {name!r} is no Python identifier; letters, digits and _ may be")
+        raise BadOption(f"{option} {name!r} is no Python identifier; letters, digits and _ may be")
 
 
 def check_body(code: str, header_lines: int = 0) -> None:

@@ -57,6 +57,13 @@ def test_options_table_is_the_declaration() -> None:
     assert table.strip() == options.options_table().strip()
 
 
+def test_table_of_the_exec_magics_is_the_declaration() -> None:
+    """The table of what the exec magics have besides is the one that the declaration makes."""
+    begin, end = "<!-- exec-options:begin -->\n", "<!-- exec-options:end -->"
+    table = README.partition(begin)[2].partition(end)[0]
+    assert table.strip() == options.options_table(options.EXEC_ONLY).strip()
+
+
 def test_states_are_all_explained() -> None:
     """Every state that a run can end in now has its row."""
     states = set(re.findall(r"^\| `(\w+)`.* \| ", README, re.MULTILINE))

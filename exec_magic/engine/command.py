@@ -30,7 +30,9 @@ _BUILTINS = frozenset(
 )
 _KNOWN_SHELLS = frozenset({"sh", "bash", "dash"})
 #: A first word that no shell would change: everything else is the shell's to understand.
-_PLAIN = re.compile(r"[\w./+@%:,-]+(?=\s|[;|&<>]|$)", re.ASCII)
+_PLAIN = re.compile(r"[\w./+@%:,-]+(?=\s|[|<>]|$)(?!\s*\()", re.ASCII)
+#: After a program that is missing a shell goes on: `no-such || echo none`.
+_GOES_ON = re.compile(r"[;&\n]|\|\|")
 #: `print(1)`, `os.getcwd()`: in a shell's grammar wrong, but for a definition, `f() { …; }`.
 _CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\((?!\s*\)\s*[\n{(])", re.ASCII)
 
@@ -89,7 +91,7 @@ def check(command: Command, *, is_guarded: bool) -> None:
     if command.how != "script" or command.interpreter is not None:
         _check_program(words[0], folder(command))
     if command.how == "shell" and Path(words[0]).name in _KNOWN_SHELLS:
-        _check_line(command.words[0].lstrip(), folder(command))
+        _check_line(command.words[0].strip(), folder(command))
     if is_guarded:
         guard.check(words, stdin(command))
 
@@ -162,7 +164,7 @@ def _check_line(line: str, place: Path) -> None:
     if call is not None and call[1] not in _BUILTINS:
         raise BadCommand(f"no program is named {_short(line)}; for Python use %%sandbox")
     plain = _PLAIN.match(line)
-    if plain is None or plain[0] in _BUILTINS or _may_define(plain[0]):
+    if plain is None or _GOES_ON.search(line) or plain[0] in _BUILTINS or _may_define(plain[0]):
         return
     is_python = keyword.iskeyword(plain[0]) or hasattr(builtins, plain[0])
     _check_program(plain[0], place, "; for Python use %%sandbox" if is_python else "")

@@ -8,7 +8,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from exec_magic.engine import handover, verdict
@@ -134,9 +133,10 @@ class Executor:
         if len(self._live) == 1 and time.monotonic() - self._budget_read > BUDGET_AGE:
             self._budget, self._budget_read = budget(), time.monotonic()
         run.budget = self._budget
-        run.begin(_NAMESPACED if server.is_namespaced else ())
+        run.begin(_protections(server))
         limits = run.spec.limits
         order = {"do": "take", "child": child.number, "run": run.id, "budget": self._budget}
+        order["is_command"] = isinstance(run.spec.task, Command)
         server.order({**order, "limits": dataclasses.asdict(limits)})
         live.tell(Started(run.id))
         live.begin(
@@ -215,9 +215,7 @@ class Executor:
         story = live.end()
         spec = live.run.spec
         is_command = isinstance(spec.task, Command)
-        outcome = verdict.judge(
-            facts, story, spec.limits, live.run.budget, is_command=is_command
-        )
+        outcome = verdict.judge(facts, story, spec.limits, live.run.budget, is_command=is_command)
         hints = verdict.hints(outcome, facts, story, spec.limits)
         _finish(live.run, live.tell, outcome, facts, story, hints)
 
@@ -271,6 +269,15 @@ def _facts(fact: dict[str, Any]) -> Facts:
         is_overdue=fact["is_overdue"],
         is_refused_processes=fact["is_refused_processes"],
     )
+
+
+def _protections(server: Server) -> tuple[str, ...]:
+    """Return in words what is around every run here, and which default cannot be had."""
+    held = [name for name in ("memory", "pids", "cpu") if name in server.controllers]
+    words = list(_NAMESPACED) if server.is_namespaced else []
+    words += [f"cgroup ({', '.join(held)})"] if held else []
+    words += [] if "pids" in held else ["without: a limit of processes (no pids cgroup here)"]
+    return tuple(words)
 
 
 def _check_enforceable(limits: Limits, controllers: frozenset[str]) -> None:

@@ -24,10 +24,14 @@ _PREFIXES = frozenset(
     "sudo doas env command exec nohup nice ionice time stdbuf setsid xargs then do else ! {".split()
 )
 _DISK = r"/dev/(?:[shv]d[a-z]|xvd[a-z]|nvme\d|mmcblk\d|mapper/|disk/|md\d|dm-\d)"
-_FORK_BOMB = re.compile(r"(?P<name>[\w:.]+)\s*\(\s*\)\s*\{\s*(?P=name)\s*\|\s*(?P=name)\s*&")
+_FORK_BOMB = re.compile(
+    r"(?<![\w:.])(?P<name>[\w:.]+)\s*\(\s*\)\s*\{\s*(?P=name)\s*\|\s*(?P=name)\s*&"
+)
 _TO_DISK = re.compile(rf">\s*['\"]?{_DISK}")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _SEPARATORS = frozenset("();&|<>\n")
+#: Bytes of a script that are read: an accident is short.
+_MOST = 1 << 20
 #: `bash -c "rm -rf /"`, and one more within; deeper is nobody's accident.
 _DEEPEST = 3
 
@@ -35,8 +39,10 @@ _DEEPEST = 3
 def check(words: Sequence[str], stdin: bytes | None) -> None:
     """Raise BadCommand where a command would destroy what nobody means to destroy."""
     found = _accident(list(words), _DEEPEST)
-    if found is None and stdin is not None and PurePosixPath(words[0]).name in _SHELLS:
-        found = _in_script(stdin.decode(errors="replace"), _DEEPEST)
+    # A shell without a script of its own reads it; else what comes there is data.
+    is_script = all(re.fullmatch(r"-[^c]*", word) for word in words[1:])
+    if found is None and stdin is not None and is_script and _name(words[0]) in _SHELLS:
+        found = _in_script(stdin[:_MOST].decode(errors="replace"), _DEEPEST)
     if found is not None:
         raise BadCommand(
             f"{found}: stopped by the guard against accidents; "
@@ -77,11 +83,15 @@ def _accident(words: list[str], depth: int) -> str | None:
         words = words[1:]
     if not words or not depth:
         return None
-    name, arguments = PurePosixPath(words[0]).name, words[1:]
+    name, arguments = _name(words[0]), words[1:]
     if name in _SHELLS:
         scripts = [text for flag, text in zip(words, arguments, strict=False) if flag == "-c"]
         return _in_script(scripts[0], depth - 1) if scripts else None
     return _known(name, arguments)
+
+
+def _name(program: str) -> str:
+    return PurePosixPath(program).name
 
 
 def _known(name: str, arguments: list[str]) -> str | None:
@@ -105,7 +115,7 @@ def _known(name: str, arguments: list[str]) -> str | None:
 
 
 def _is_vital(word: str) -> bool:
-    folder = re.sub(r"(?:/+\.?\*?)+$", "", word)
+    folder = word.rstrip("/.*")
     if word.startswith("/"):
         return (folder or "/") in _SYSTEM or re.fullmatch(r"/(?:home/\w+)", folder) is not None
     return folder in _HOMES

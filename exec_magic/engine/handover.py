@@ -47,7 +47,7 @@ def stdin(spec: Spec) -> int | None:
 
 def _filled(descriptor: int, data: bytes) -> int:
     try:
-        with open(descriptor, "wb", closefd=False) as file:  # noqa: PTH123 - a descriptor
+        with open(descriptor, "wb", closefd=False) as file:
             file.write(data)
         os.lseek(descriptor, 0, os.SEEK_SET)
     except OSError:

@@ -59,9 +59,10 @@ class Live:
     def begin(
         self, order: dict[str, Any], stdin: int | None, on_end: Callable[[str], None]
     ) -> None:
-        """Hand over, with a descriptor to read from that is closed here; `on_end` is called where the run must end, with the order for it.
+        """Hand over; `stdin`, a descriptor for the run to read from, is closed here.
 
-        `end`: it says so itself; `kill`: it talks rubbish; `stop`: it shows too much.
+        `on_end` is called where the run must end, with the order for it. `end`: it says so
+        itself; `kill`: it talks rubbish; `stop`: it shows too much.
         """
         self._on_end = on_end
         frame = wire.encode(order)

@@ -1,4 +1,4 @@
-"""`%%sandbox` and `%sandbox` for IPython; importing this costs no pandas and no engine."""
+"""The magics for IPython; importing this costs no pandas and no engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+)
 from traitlets import TraitType, observe
 
 from exec_magic import config
@@ -50,7 +56,7 @@ class ExecMagics(_Configured):  # type: ignore[misc]
     """The magics; `%config ExecMagics.timeout = "5m"` sets what no option on the line says."""
 
     @line_cell_magic
-    @options.declared
+    @options.declared(options.SANDBOX)
     def sandbox(self, line: str, cell: str | None = None) -> Any:
         """Run the cell's body in a fresh sandbox and wait: `%%sandbox [options]`.
 
@@ -66,6 +72,21 @@ class ExecMagics(_Configured):  # type: ignore[misc]
         from exec_magic.magics.cell import run_cell
 
         return run_cell(self.shell, given, cell)
+
+    @no_var_expand
+    @needs_local_scope
+    @line_cell_magic
+    @options.declared(options.EXEC)
+    def exec(self, line: str, cell: str | None = None, local_ns: Any = None) -> Any:
+        """Run a command in a sandbox and wait: `%exec [options] command …`; return its Run.
+
+        The command goes to a shell exactly as it stands; only the options are expanded. With
+        `%%exec [options]` the body is the script of a shell, or of `--interpreter`. `-q`: the line
+        has no value, and so shows no record; `-n` binds the Run.
+        """
+        from exec_magic.magics.command import run_command
+
+        return run_command(self.exec, self.shell, line, cell, local_ns or {})
 
     @observe(*config.NAMES)
     def _configure(self, change: Any) -> None:
@@ -92,7 +113,7 @@ def unregister(shell: InteractiveShell) -> None:
     shell.Completer.custom_matchers.remove(complete.matcher)
     shell.configurables.remove(shell.magics_manager.registry.pop("ExecMagics"))
     for table in shell.magics_manager.magics.values():
-        del table["sandbox"]
+        del table["sandbox"], table["exec"]
     for name in config.NAMES:
         config.configure(name, None)
 

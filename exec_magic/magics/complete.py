@@ -1,4 +1,4 @@
-"""Tab: options after `%%sandbox`, verbs after `%sandbox`, names of runs after a verb."""
+"""Tab: options after the magics, verbs after `%sandbox`, names of runs after a verb."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from exec_magic.magics import options
+from exec_magic.magics.line import split
 from exec_magic.magics.manage import VERBS
+
+FAMILIES = {"%%sandbox": options.SANDBOX, "%exec": options.EXEC, "%%exec": options.EXEC}
 
 
 @context_matcher(identifier="exec_magic.sandbox", priority=200)  # type: ignore[untyped-decorator]
@@ -36,19 +39,30 @@ def candidates(line: str, *, is_first: bool = True) -> list[str] | None:
     if " " not in line:
         return None  # the magic's own name
     before = rest.split()[: -1 if _word(line) else None]
-    known = _known(magic, before) if is_first or magic == "%sandbox" else None
+    is_command = magic == "%exec" and not _word(line).startswith("-")
+    if is_command or not (is_first or magic in {"%sandbox", "%exec"}):
+        return None
+    known = _known(magic, before)
     return None if known is None else [text for text in known if text.startswith(_word(line))]
 
 
 def _known(magic: str, before: list[str]) -> Iterable[str] | None:
-    if magic == "%%sandbox":
-        is_value = bool(before) and before[-1] in options.names(with_value=True)
-        return [] if is_value else options.names()
+    if magic in FAMILIES:
+        return _options(FAMILIES[magic], before)
     if magic != "%sandbox":
         return None
     if not before:
         return VERBS
     return _runs() if before[0] in VERBS and VERBS[before[0]].most else []
+
+
+def _options(family: options.Family, before: list[str]) -> list[str] | None:
+    if split(" ".join(before), family)[1]:
+        return None  # in the command: files and names are IPython's to complete
+    is_value = bool(before) and before[-1] in family.names(with_value=True)
+    if is_value and before[-1] in {"--cwd", "--script", "--stdin"}:
+        return None  # as above
+    return [] if is_value else family.names()
 
 
 def _runs() -> list[str]:

@@ -1,11 +1,11 @@
-"""The options of `%%sandbox`, declared once: parser, help, completion and README come from here."""
+"""The options of the magics, declared once: parser, help, completion and README come from here."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Option:
-    """One option of `%%sandbox`; without `metavar` it is a switch."""
+    """One option of a magic; without `metavar` it is a switch."""
 
     short: str | None
     long: str
@@ -127,6 +127,93 @@ OPTIONS = (
         is_everyday=False,
     ),
 )
+#: What the exec magics have besides.
+EXEC_ONLY = (
+    Option(
+        None,
+        "--shell",
+        "SHELL",
+        "the shell that runs the command: `sh`, `'bash -e'`",
+        "`bash`, as `%%bash`",
+    ),
+    Option(
+        None,
+        "--interpreter",
+        "PROGRAM",
+        "what runs the script instead of a shell; a body is what it reads: `python3`, `perl`",
+        "the shell; a file runs by itself",
+    ),
+    Option(
+        None,
+        "--script",
+        "FILE",
+        "runs a file; what follows on the line are its arguments",
+        "the command on the line, or the cell's body",
+    ),
+    Option(None, "--cwd", "DIR", "the folder that the command starts in", "the notebook's"),
+    Option(
+        None,
+        "--stdin",
+        "NAME",
+        "the variable, text or bytes, that the command reads",
+        "it reads nothing",
+    ),
+    Option(
+        None,
+        "--out",
+        "NAME",
+        "the variable in which to store stdout, which is not shown then",
+        "shown",
+        is_everyday=False,
+    ),
+    Option(
+        None,
+        "--err",
+        "NAME",
+        "the variable in which to store stderr, which is not shown then",
+        "shown",
+        is_everyday=False,
+    ),
+    Option(
+        None,
+        "--proc",
+        "NAME",
+        "the variable in which to store the `Run`, in the place of `%%bash`'s process",
+        "bound to nothing",
+        is_everyday=False,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """The options of one magic."""
+
+    title: str
+    usage: str
+    options: tuple[Option, ...]
+    #: What is said of a word that is no option.
+    no_words: str
+
+    def names(self, *, with_value: bool = False) -> list[str]:
+        """Return every option's names, long ones first; `with_value` those that take a value."""
+        shown = [option for option in self.options if option.metavar or not with_value]
+        longs, shorts = [o.long for o in shown], [o.short for o in shown if o.short]
+        return [*longs, *shorts] if with_value else [*longs, "--help", *shorts, "-h"]
+
+
+SANDBOX = Family(
+    "%%sandbox",
+    "%%sandbox [options]",
+    OPTIONS,
+    "%%sandbox takes options only; {!r} is none (the code stands below the line)",
+)
+EXEC = Family(
+    "%exec",
+    "%exec [options] command …, or %%exec [options] and a script below the line",
+    OPTIONS + EXEC_ONLY,
+    "%%exec takes options only; {!r} is none (the script stands below the line)",
+)
 _HELP = {
     "nargs": "?",
     "const": "everyday",
@@ -136,14 +223,18 @@ _HELP = {
 }
 
 
-def declared(function: _Function) -> _Function:
-    """Decorate a magic with all options; its docstring becomes the whole help."""
-    for option in reversed(OPTIONS):
-        function = argument(*option.flags, **option.keywords)(function)
-    function = argument("-h", "--help", **_HELP)(function)
-    decorated: _Function = magic_arguments("%sandbox")(function)
-    decorated.parser.allow_abbrev = False  # type: ignore[attr-defined]
-    return decorated
+def declared(family: Family) -> Callable[[_Function], _Function]:
+    """Decorate a magic with all its options; its docstring becomes the whole help."""
+
+    def decorate(function: _Function) -> _Function:
+        for option in reversed(family.options):
+            function = argument(*option.flags, **option.keywords)(function)
+        function = argument("-h", "--help", **_HELP)(function)
+        decorated: _Function = magic_arguments(f"%{family.title.lstrip('%')}")(function)
+        decorated.parser.allow_abbrev = False  # type: ignore[attr-defined]
+        return decorated
+
+    return decorate
 
 
 def limits_of(given: argparse.Namespace) -> config.Asked:
@@ -159,7 +250,7 @@ def words(line: str) -> list[str]:
         raise UsageError(f"{line!r}: {str(error).lower()}") from None
 
 
-def parse(magic: Any, line: str) -> argparse.Namespace:
+def parse(magic: Any, line: str, family: Family = SANDBOX) -> argparse.Namespace:
     """Return the options on the line of a `declared` magic; raises UsageError, in one line."""
     given: argparse.Namespace
     try:
@@ -168,39 +259,32 @@ def parse(magic: Any, line: str) -> argparse.Namespace:
         raise UsageError(str(error).removeprefix("argument ")) from None
     for word in rest:
         if word != "--":
-            raise UsageError(_stray(word))
+            raise UsageError(_stray(word, family))
     return given
 
 
-def names(*, with_value: bool = False) -> list[str]:
-    """Return every option's names, long ones first; `with_value` those that take a value."""
-    shown = [option for option in OPTIONS if option.metavar or not with_value]
-    longs, shorts = [o.long for o in shown], [o.short for o in shown if o.short]
-    return [*longs, *shorts] if with_value else [*longs, "--help", *shorts, "-h"]
-
-
-def help_text(level: str = "everyday") -> str:
+def help_text(level: str = "everyday", family: Family = SANDBOX) -> str:
     """Return the options as plain text, in groups; `level` is `everyday` or `all`."""
-    text = ["%%sandbox [options]", "", "Everyday:", *_lines(is_everyday=True)]
+    text = [family.usage, "", "Everyday:", *_lines(family, is_everyday=True)]
     if level == "all":
-        return "\n".join([*text, "", "The rest:", *_lines(is_everyday=False)])
+        return "\n".join([*text, "", "The rest:", *_lines(family, is_everyday=False)])
     return "\n".join([*text, "", "-h all shows all."])
 
 
-def options_table() -> str:
-    """Return the options as the Markdown table that README.md contains."""
-    rows = [f"| `{o.title}` | {o.meaning} | {o.default} |" for o in OPTIONS]
+def options_table(options: Sequence[Option] = OPTIONS) -> str:
+    """Return options as a Markdown table, as README.md contains it."""
+    rows = [f"| `{o.title}` | {o.meaning} | {o.default} |" for o in options]
     return "\n".join(["| option | meaning | default |", "|---|---|---|", *rows])
 
 
-def _lines(*, is_everyday: bool) -> list[str]:
-    shown = [option for option in OPTIONS if option.is_everyday == is_everyday]
+def _lines(family: Family, *, is_everyday: bool) -> list[str]:
+    shown = [option for option in family.options if option.is_everyday == is_everyday]
     texts = [(o.title, f"{o.meaning} (default: {o.default})".replace("`", "")) for o in shown]
-    return [f"  {title:<20}  {about}" for title, about in texts]
+    return [f"  {title:<22}  {about}" for title, about in texts]
 
 
-def _stray(word: str) -> str:
+def _stray(word: str, family: Family) -> str:
     if word.startswith("-"):
-        known = ", ".join("/".join(option.flags) for option in OPTIONS)
-        return f"%%sandbox has no option {word}; there are {known}, -h/--help"
-    return f"%%sandbox takes options only; {word!r} is none (the code stands below the line)"
+        known = ", ".join("/".join(option.flags) for option in family.options)
+        return f"{family.title} has no option {word}; there are {known}, -h/--help"
+    return family.no_words.format(word)

@@ -35,10 +35,11 @@ def header_lines(shell: InteractiveShell, body: str) -> int:
     return max(1, len(cell.splitlines()) - len(body.rstrip().splitlines()))
 
 
-def is_whole_cell(shell: InteractiveShell, body: str) -> bool:
+def is_whole_cell(shell: InteractiveShell, magic: str, body: str) -> bool:
     """Tell whether the magic is all there is in the cell, so that nothing was shown before it."""
     cell = _cell(shell).strip()
-    return cell.startswith("%%sandbox") and cell.endswith(body.rstrip())
+    is_all = cell.endswith(body.rstrip()) if magic.startswith("%%") else "\n" not in cell
+    return cell.startswith(magic) and is_all
 
 
 def _cell(shell: InteractiveShell) -> str:

@@ -43,6 +43,10 @@ class Group:
         if not self._is_version_2:
             self._write("memory", "memory.max_usage_in_bytes", 0)
 
+    def unsettle(self) -> None:
+        """Count all that is held: what was there at first has gone."""
+        self._base = 0
+
     def grown(self) -> int:
         """Return the peak of what was charged above what was charged at first."""
         return max(0, (self.charged() or 0) - self._charged_base)

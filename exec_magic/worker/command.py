@@ -31,8 +31,9 @@ def become(order: dict[str, Any], stdin: int | None) -> int:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         # The run's socket and its bell close by themselves: exec keeps 0, 1 and 2 alone.
-        os.execvpe(order["argv"][0], order["argv"], order["environ"])
+        os.execvpe(order["argv"][0], order["argv"], order["environ"])  # noqa: S606 - so it is meant
     except OSError as error:
-        told = "{}: {}\n".format(order["argv"][0], error.strerror)
+        name = os.fsdecode(error.filename or order["argv"][0])
+        told = "{}: {}\n".format(name, error.strerror)
         os.write(2, told.encode("utf-8", "backslashreplace"))
         return 127 if isinstance(error, FileNotFoundError) else 126

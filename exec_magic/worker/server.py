@@ -8,7 +8,7 @@ no user data: code, environment and inputs travel on the run's own socket.
 From the kernel process:
     {"do": "setup", "path": […], "preload": […], "colors": str}   first, once
     {"do": "need", "count": n}      n runs wait: fork for them now, without a warm-up
-    {"do": "take", "child": n, "run": id, "limits": {…}, "budget": bytes}
+    {"do": "take", "child": n, "run": id, "limits": {…}, "budget": bytes, "is_command": bool}
                                     limits: as in watch.py; budget: what all runs share that
                                     have no memory limit
     {"do": "cancel" | "end" | "stop" | "kill", "run": id}
@@ -165,7 +165,7 @@ class Server:
         self._waiting -= 1
         self._needed = max(0, self._needed - 1)
         self._budget = order["budget"]
-        watch = Watch(order["run"], child, order["limits"])
+        watch = Watch(order["run"], child, order["limits"], is_command=order["is_command"])
         self._runs[watch.run] = self._watches[child.number] = watch
         _ring(self._bells[child.number], b"g")
         self._refill_at = time.monotonic() + REFILL_DELAY

@@ -39,16 +39,17 @@ BACKSTOP = 1.25
 class Watch:
     """A run between its go and the death of its last process."""
 
-    def __init__(self, run: str, child: Child, limits: dict[str, Any]) -> None:
+    def __init__(self, run: str, child: Child, limits: dict[str, Any], *, is_command: bool) -> None:
         """Set the limits on the waiting child; then it may go.
 
         `limits`, each None where there is none: `timeout` and `cpu_time` in seconds, `memory` in
-        bytes, `processes`, `cpus`.
+        bytes, `processes`, `cpus`. `is_command`: the process becomes another program.
         """
         self.run = run
         self.child = child
         self.memory_limit: int | None = limits["memory"]
         self._cpu_time: float | None = limits["cpu_time"]
+        self._is_command = is_command
         self.memory = 0
         self.limit = ""
         self.is_shared_budget = False
@@ -203,7 +204,19 @@ class Watch:
             pass  # it is dying already
         self.child.kill()
 
+    def _heed_exec(self) -> None:
+        """Take nothing off a command's figures any more once it has taken its process over.
+
+        Of commands alone is this asked: a cell may well give its process another name.
+        """
+        if self._is_command and not usage.is_fork(self.child.pid):
+            self._is_command = False
+            self._base.anonymous = 0
+            if self.child.group is not None:
+                self.child.group.unsettle()
+
     def _measure(self, *, is_last: bool) -> dict[str, Any]:
+        self._heed_exec()
         tree = self.child.tree()
         looks = [usage.Look(self.child.pid)]
         for pid in tree[1:]:

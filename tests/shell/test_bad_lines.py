@@ -23,6 +23,11 @@ _LINES = {
     "keyword": ("%%sandbox -n class\npass", "class"),
     "missing value": ("%%sandbox -m\npass", "-m"),
     "does not compile": ("%%sandbox\npass\nfor x in", "line 3: for x in"),
+    "no command": ("%exec", "empty"),
+    "no program": ("%exec no-such-program", "PATH"),
+    "no shell's": ("%exec print(1)", "%%sandbox"),
+    "no folder": ("%exec --cwd /no/such ls", "/no/such"),
+    "an accident": ("%%exec\ntrue\nmkfs.none /dev/null", "guard"),
     "unknown verb": ("%sandbox nonsense", "nonsense"),
     "unknown run": ("%sandbox show nobody", "nobody"),
 }
@@ -48,6 +53,9 @@ def test_mistake_is_one_line_and_starts_nothing(cold_kernel: Kernel, mistake: st
         "em.submit('pass', timeout='soon')",
         "em.submit('pass', name='1fit')",
         "em.run('for x in')",
+        "em.run(em.Command.exec())",
+        "em.submit(em.Command.exec('no-such-program'))",
+        "em.submit(em.Command.shell('ls', cwd='/no/such'))",
     ],
 )
 def test_mistake_in_a_call_starts_nothing(cold_kernel: Kernel, call: str) -> None:

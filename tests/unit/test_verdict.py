@@ -74,6 +74,24 @@ def test_signal_is_a_fact(number: signal.Signals, story: Story) -> None:
     assert outcome.reason == ("killed" if was_sent else "")
 
 
+@pytest.mark.parametrize(
+    ("facts", "state", "message"),
+    [
+        (_facts(0), "completed", "completed"),
+        (_facts(3), "failed", "failed: exit code 3"),
+        (_facts(137), "failed", "failed: exit code 137 (SIGKILL ended a process of it)"),
+        (_facts(255), "failed", "failed: exit code 255"),
+        (_facts(None, 6), "failed", "failed: the process crashed: aborted (SIGABRT)"),
+        (_facts(None, 9, is_cancelled=True), "cancelled", "cancelled"),
+    ],
+)
+@pytest.mark.parametrize("story", [Story(), _FINISHED, _RAISED], ids=["silent", "ended", "raised"])
+def test_command_ends_by_its_status(facts: Facts, state: str, message: str, story: Story) -> None:
+    """How a command ended is its exit status alone, whatever came through the run's socket."""
+    outcome = judge(facts, story, _LIMITS, 6 << 30, is_command=True)
+    assert (outcome.state, outcome.message) == (state, message)
+
+
 def test_shared_budget_names_its_option() -> None:
     """A run stopped for the shared budget is told what it was and what would help."""
     facts = _facts(None, 9, limit="memory", is_shared_budget=True)
