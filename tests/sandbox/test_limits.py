@@ -43,7 +43,7 @@ def test_cpu_time(code: str) -> None:
     run = em.run(code, cpu_time=1, timeout=30)
     assert (run.state, run.reason) == ("stopped", "cputime"), run.message
     assert "CPU time limit 1.0 s reached" in run.message
-    assert run.stats["cputime"] == pytest.approx(1.0, abs=0.35)
+    assert 0.97 < run.stats["cputime"] < 2  # a busy machine looks late
 
 
 def test_cpus() -> None:
@@ -51,7 +51,7 @@ def test_cpus() -> None:
     needs("cpu")
     run = em.run(_CHILDREN, cpus=0.5, timeout=2)
     assert run.reason == "walltime"
-    assert run.stats["cputime"] == pytest.approx(1.0, abs=0.4)
+    assert 0 < run.stats["cputime"] < 1.4
 
 
 def test_processes() -> None:
