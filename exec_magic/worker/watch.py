@@ -234,7 +234,9 @@ class Watch:
             # Page tables shrink again; the kernel keeps the highest sum of all resident pages.
             peak = max(peak, looks[0].highest - looks[0].files - self._base.anonymous)
         self._peak = max(self._peak or 0, peak)
-        self._seen_cputime = self._spent_by([look.pid for look in looks])
+        # Never less than before: what dies between two looks takes its figures with it.
+        spent = self._spent_by([look.pid for look in looks])
+        self._seen_cputime = max(self._seen_cputime, spent)
         moved = [usage.transferred(look.pid) for look in looks]
         known = [pair for pair in moved if pair is not None]
         is_known = len(known) == len(moved)
