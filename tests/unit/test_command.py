@@ -165,10 +165,10 @@ def test_accidents_are_stopped(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "rm -rf build", "rm -rf /tmp/x", "rm -rf ./*", "rm /etc", "rm -rf ~/work",
+        "rm -rf build", "rm -rf /tmp/x", "rm -rf ./*", "rm /etc", "rm -rf ~/build",
         "echo 'rm -rf /'",
         "grep -r 'rm -rf /' /etc", "ls -R /", "dd if=a of=b", "chmod -R u+w .", "find / -name x",
-        "rm -rf $HOME/work/x", "cat x > /dev/null", "git commit -m 'mkfs: why'",
+        "rm -rf $HOME/build/x", "cat x > /dev/null", "git commit -m 'mkfs: why'",
         "f() { ls | wc & }",
     ],
 )  # fmt: skip
